@@ -1,0 +1,130 @@
+"""What every entity shares: the header, and the field facts (comparator, group, set) read off its class.
+
+Not here: any particular entity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, TypeAlias, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fsm_core.errors import BadMapping
+from fsm_core.model.compare import Comparator, Same, comparing
+
+HEADER = frozenset(
+    {"id", "version", "lifecycle", "ended_at", "merged_into_id", "created_at", "updated_at", "ext", "tags"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Annotation: how this field is compared."""
+
+    by: Comparator
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Annotation: this field holds the hub id of another record."""
+
+    entity: str
+
+
+class Group(BaseModel):
+    """Fields that only make sense together; decided as one value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    comparator: ClassVar[Comparator] = Comparator.EXACT
+
+
+class Entity(BaseModel):
+    """Base of all entities. Field facts come from annotations; the engine asks `shape_of`."""
+
+    model_config = ConfigDict(extra="forbid")
+    entity_name: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldShape:
+    """What the engine knows of one field."""
+
+    name: str
+    comparator: Comparator
+    same: Same
+    required: bool
+    is_set: bool
+    members: tuple[str, ...] = ()
+    """Member names of a group."""
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class EntityShape:
+    """All fields of an entity, in declaration order."""
+
+    name: str
+    model: type[Entity]
+    fields: dict[str, FieldShape]
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Fields no record may be without."""
+        return tuple(name for name, shape in self.fields.items() if shape.required)
+
+    def field(self, name: str) -> FieldShape:
+        """Raises `BadMapping` that lists the known fields."""
+        try:
+            return self.fields[name]
+        except KeyError:
+            known = ", ".join(self.fields)
+            raise BadMapping(f"{self.name} has no field {name!r}; known: {known}", field=name) from None
+
+    def faults(self, document: dict[str, Any]) -> list[tuple[str, str]]:
+        """Pairs of field and message for what the entity forbids in a document of stated values."""
+        try:
+            self.model.model_validate(document, strict=False)
+        except ValidationError as error:
+            return [(str(fault["loc"][0]) if fault["loc"] else "", fault["msg"]) for fault in error.errors()]
+        return []
+
+
+TextSet: TypeAlias = Annotated[list[str], Compare(Comparator.SET)]
+
+
+def shape_of(model: type[Entity]) -> EntityShape:
+    """Read the field facts off an entity class."""
+    fields = {
+        name: _field_shape(name, info.annotation, info.metadata, required=info.is_required())
+        for name, info in model.model_fields.items()
+    }
+    return EntityShape(model.entity_name, model, fields)
+
+
+def _field_shape(name: str, annotation: Any, metadata: list[Any], *, required: bool) -> FieldShape:  # noqa: ANN401 - pydantic's own
+    marks = [*metadata, *_marks(annotation)]
+    group = next((part for part in _parts(annotation) if isinstance(part, type) and issubclass(part, Group)), None)
+    compare = next((mark.by for mark in marks if isinstance(mark, Compare)), None)
+    reference = next((mark.entity for mark in marks if isinstance(mark, Reference)), "")
+    comparator = compare or (group.comparator if group else Comparator.EXACT)
+    return FieldShape(
+        name=name,
+        comparator=comparator,
+        same=comparing(comparator),
+        required=required,
+        is_set=comparator is Comparator.SET,
+        members=tuple(group.model_fields) if group else (),
+        reference=reference,
+    )
+
+
+def _parts(annotation: Any) -> list[Any]:  # noqa: ANN401 - any type expression
+    inner = [part for arg in get_args(annotation) for part in _parts(arg)]
+    return [annotation, *inner]
+
+
+def _marks(annotation: Any) -> list[Any]:  # noqa: ANN401 - any type expression
+    own = list(get_args(annotation)[1:]) if get_origin(annotation) is Annotated else []
+    return own + [mark for arg in get_args(annotation) for mark in _marks(arg)]

@@ -1,0 +1,1 @@
+"""The imperative shell around the decisions, free of any framework."""

@@ -1,0 +1,328 @@
+"""Decides everything that is due, page by page: places new links, settles records, marks what is owed.
+
+Every page is one transaction and no remote call happens here, so the same code runs on an overlay for a plan.
+Not here: the decision on a record (`decide`) and the writes (`push`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from fsm_core.errors import HubError
+from fsm_core.model.compare import blank
+from fsm_core.service.birth import bear_plain
+from fsm_core.service.decide import Decided, Loaded, closed_fields, decide, in_flight, live_links, view_of
+from fsm_core.service.hub import Hub
+from fsm_core.service.place import place, reconsider
+from fsm_core.service.problems import UNBORN, WRITES, problem
+from fsm_core.state import Conflict, Intent, Link, LinkState, Problem, Reason, Record, Work
+from fsm_core.sync.guard import halts
+from fsm_core.sync.record import View, owed
+from fsm_core.sync.types import Outcome
+
+LOOK = (Reason.OBSERVED, Reason.DECISION, Reason.RULES, Reason.ECHO)
+
+
+class Halted(HubError):  # noqa: N818 - reads as what happened, like the other errors
+    """A guard stopped an entity before the first write."""
+
+    remedy_default = "Look at the change; if it is meant, run 'fsm-hub sync --confirm-mass-change'."
+
+
+@dataclass(slots=True)
+class Converged:
+    """What was decided."""
+
+    born: int = 0
+    linked: int = 0
+    questions: int = 0
+    records: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    overridden: Counter[str] = field(default_factory=Counter)
+    """Values overruled, per field."""
+
+
+def converge(hub: Hub, entity: str, *, confirmed: bool = False) -> Converged:
+    """Decide all that is due. Raises `Halted` when too much changed at once and nobody confirmed it."""
+    report = Converged()
+    if not confirmed:
+        _guard(hub, entity)
+    _activate(hub, entity)
+    _place_all(hub, entity, report)
+    while _decide_page(hub, entity, report):
+        pass
+    return report
+
+
+def _guard(hub: Hub, entity: str) -> None:
+    limits = hub.book(entity).guard
+    with hub.store.begin() as work:
+        counts = work.counts_of_news(entity, limits.smallest)
+    for system, (rows, changed, blanked) in sorted(counts.items()):
+        reason = halts(limits, rows, changed, blanked)
+        if reason:
+            raise Halted(reason, system=system, object=entity)
+
+
+def _activate(hub: Hub, entity: str) -> None:
+    """Look at every record again when the rules, the mapping or the rights of a system are not what they were."""
+    with hub.store.begin() as work:
+        for binding in hub.of_entity(entity):
+            name = f"{binding.system}/{entity}"
+            words = [hub.rulebook.version, *sorted(binding.writable), *binding.translation.canonical_fields]
+            now = hashlib.sha256("\n".join(words).encode()).hexdigest()
+            if work.fingerprint(name) != now:
+                work.put_fingerprint(name, now, hub.at())
+                work.mark_all_dirty(entity, Reason.RULES, hub.at())
+
+
+# -- new links -----------------------------------------------------------------------------------
+
+
+def _place_all(hub: Hub, entity: str, report: Converged) -> None:
+    with hub.store.begin() as work:
+        reconsider(hub, work, entity)
+    _place_lonely(hub, entity, report)
+    after = 0
+    while True:
+        with hub.store.begin() as work:
+            fresh = work.unplaced(entity, after, hub.page)
+            if not fresh:
+                return
+            placing = place(hub, work, entity, fresh)
+            report.linked += placing.linked
+            report.questions += placing.questions
+            for links in placing.births:
+                for link in links:
+                    link.method = placing.methods[link.id]
+            give_birth(hub, work, entity, placing.births, report)
+        after = fresh[-1].id
+        hub.page_done()
+
+
+def _place_lonely(hub: Hub, entity: str, report: Converged) -> None:
+    """Links without any neighbour need no grouping: what can be a record by itself becomes one."""
+    after = 0
+    while True:
+        with hub.store.begin() as work:
+            lonely = work.lonely(entity, after, hub.page)
+            if not lonely:
+                return
+            _count_plain(report, bear_plain(hub, work, entity, lonely))
+        after = lonely[-1].id
+        hub.page_done()
+
+
+def _count_plain(report: Converged, born: Collection[int]) -> None:
+    report.records += len(born)
+    report.born += len(born)
+
+
+def give_birth(hub: Hub, work: Work, entity: str, births: Sequence[list[Link]], report: Converged) -> None:
+    """Make a record of each group of links, or say why it cannot become one."""
+    creators, at = hub.book(entity).creators, hub.at()
+    decided, refused = [], []
+    plain = bear_plain(hub, work, entity, [links[0] for links in births if len(links) == 1])
+    _count_plain(report, plain)
+    for links in births:
+        if links[0].id in plain:
+            continue
+        if not any(link.system in creators for link in links):
+            refused.append((links, "this system may not create records of this kind", UNBORN[0]))
+            continue
+        fault = _unborn(hub, entity, links)
+        if fault:
+            refused.append((links, fault, UNBORN[1]))
+        else:
+            decided.append(_born(hub, entity, links, at))
+    for link in (link for one in decided for link in one.loaded.links if link.state == LinkState.INVALID):
+        link.state = LinkState.LIVE
+    _save(hub, work, entity, decided, report)
+    _solve_unborn(hub, work, decided)
+    _refuse(hub, work, entity, refused)
+
+
+def _solve_unborn(hub: Hub, work: Work, decided: Sequence[Decided]) -> None:
+    """What was missing is there."""
+    born: defaultdict[str, list[str]] = defaultdict(list)
+    for link in (link for one in decided for link in one.loaded.links):
+        born[link.system].append(link.external_id)
+    for system, ids in born.items():
+        work.solve_problems(system, ids, UNBORN, hub.at())
+
+
+def _unborn(hub: Hub, entity: str, links: Sequence[Link]) -> str:
+    required = hub.book(entity).shape.required
+    missing = [name for name in required if all(blank(link.now.get(name)) for link in links)]
+    return f"required: {', '.join(missing)}" if missing else ""
+
+
+def _born(hub: Hub, entity: str, links: list[Link], at: str) -> Decided:
+    record = Record(hub.ids.text(), entity, {}, {}, created_at=at, updated_at=at)
+    for link in links:
+        link.record = record.id
+    return decide(hub, Loaded(record, links, born=True))
+
+
+def _refuse(hub: Hub, work: Work, entity: str, refused: Sequence[tuple[list[Link], str, str]]) -> None:
+    problems: list[Problem] = []
+    for links, message, cause in refused:
+        for link in links:
+            binding = hub.binding(link.system, entity)
+            remedy = "Complete it there, or allow the system to create in the rules."
+            problems.append(problem(hub, binding, link.external_id, cause, message, remedy=remedy))
+    work.raise_problems(problems)
+    work.place([(link.id, None, LinkState.INVALID, "") for links, _, _ in refused for link in links])
+
+
+# -- records that are due ------------------------------------------------------------------------
+
+
+def _decide_page(hub: Hub, entity: str, report: Converged) -> bool:
+    with hub.store.begin() as work:
+        ids = work.due_records(entity, LOOK, hub.at(), hub.page)
+        if not ids:
+            return False
+        work.clear_dirty(ids, LOOK)
+        loaded = load(work, ids)
+        decided = [decide(hub, one, everything=bool(one.conflicts or one.proposals)) for one in loaded]
+        _ask_about_deletions(hub, work, loaded)
+        _save(hub, work, entity, decided, report)
+        _look_again(hub, work, entity, decided)
+    hub.page_done()
+    return True
+
+
+def _look_again(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]) -> None:
+    """At once where a side moved after a decision; later where a write in flight hides what a system shows."""
+    hidden = [
+        one.loaded.record.id
+        for one in decided
+        if one.loaded.attempts
+        and any(in_flight(link, one.loaded.attempts) and link.now != link.base for link in one.loaded.links)
+    ]
+    later = hub.later(hub.probe_after)
+    work.mark_dirty(entity, [(record, Reason.OBSERVED, "", later) for record in hidden])
+    moved = [one.loaded.record.id for one in decided if one.unsettled]
+    work.mark_dirty(entity, [(record, Reason.DECISION, "", hub.at()) for record in moved])
+
+
+def load(work: Work, ids: Sequence[str]) -> list[Loaded]:
+    """Everything known of these records."""
+    records = work.records(ids)
+    links: defaultdict[str, list[Link]] = defaultdict(list)
+    for link in work.links_of(records):
+        links[link.record or ""].append(link)
+    conflicts: defaultdict[str, list[Conflict]] = defaultdict(list)
+    for conflict in work.open_conflicts(records):
+        conflicts[conflict.record or ""].append(conflict)
+    loaded = {i: Loaded(records[i], links[i], conflicts[i]) for i in sorted(records)}
+    for proposal in work.open_proposals(records):
+        loaded[proposal.record].proposals.append(proposal)
+    for attempt in work.attempts_of(records):
+        loaded[attempt.record].attempts.append(attempt)
+    return list(loaded.values())
+
+
+def _ask_about_deletions(hub: Hub, work: Work, loaded: Sequence[Loaded]) -> None:
+    """What ended in one system is never deleted elsewhere without a person; what is back there is no question."""
+    questions, moot = [], []
+    for one in loaded:
+        alive = {link.id for link in live_links(one.links)}
+        moot += [c for c in one.conflicts if c.type == "delete" and c.snapshot.get("link") in alive]
+        known = {c.snapshot.get("link") for c in one.conflicts if c.type == "delete"}
+        ended = [link for link in one.links if link.state == LinkState.ENDED and link.id not in known]
+        questions += [_deletion(hub, one.record, link) for link in ended]
+    work.add_conflicts(questions)
+    for conflict in moot:
+        conflict.state, conflict.resolved_by, conflict.resolved_at = "closed", "engine", hub.at()
+    work.change_conflicts(moot)
+
+
+def _deletion(hub: Hub, record: Record, link: Link) -> Conflict:
+    return Conflict(
+        id=hub.ids.text(),
+        entity=record.entity,
+        type="delete",
+        record=record.id,
+        field="",
+        state="open",
+        opened_at=hub.at(),
+        note=f"deleted or merged away in {link.system}",
+        snapshot={
+            "link": link.id,
+            "sides": [{"system": link.system, "id": link.external_id, "by": link.changed_by, "at": link.changed_at}],
+        },
+    )
+
+
+# -- saving --------------------------------------------------------------------------------------
+
+
+def _save(hub: Hub, work: Work, entity: str, decided: Sequence[Decided], report: Converged) -> None:
+    births = [one.loaded.record for one in decided if one.loaded.born]
+    work.add_records(births)
+    work.change_records([one.loaded.record for one in decided if one.verdicts and not one.loaded.born])
+    work.settle_links([link for one in decided for link in one.settled])
+    work.write_decisions(hub.run, hub.at(), [one.decision for one in decided if one.decision])
+    work.add_conflicts([c for one in decided for c in one.new_conflicts])
+    work.change_conflicts([c for one in decided for c in one.conflicts])
+    work.add_proposals([p for one in decided for p in one.new_proposals])
+    work.change_proposals([p for one in decided for p in one.proposals])
+    for link, name in [freed for one in decided for freed in one.freed]:
+        work.solve_problems(link.system, [link.external_id], WRITES, hub.at(), field=name)
+    work.mark_dirty(entity, _deliveries(hub, decided))
+    _count(report, decided)
+
+
+def _deliveries(hub: Hub, decided: Sequence[Decided]) -> list[tuple[str, str, str, str]]:
+    at = hub.at()
+    return [
+        (one.loaded.record.id, Reason.DELIVER, system, at)
+        for one in decided
+        for system in owing(hub, one.loaded, one.new_conflicts)
+    ]
+
+
+def owing(hub: Hub, loaded: Loaded, more: Sequence[Conflict] = ()) -> list[str]:
+    """Systems that this record still has to tell something, or that should hold it and do not."""
+    record = loaded.record
+    book = hub.book(record.entity)
+    open_conflicts = [c for c in (*loaded.conflicts, *more) if c.state == "open"]
+    closed = closed_fields(book, record, open_conflicts)
+    systems = {
+        link.system
+        for link in live_links(loaded.links)
+        if owed(book.shape, record.document, _assumed(hub, link, loaded.attempts), closed)
+    }
+    return sorted(systems | set(missing(hub, loaded, open_conflicts)))
+
+
+def _assumed(hub: Hub, link: Link, attempts: Sequence[Intent]) -> View:
+    """A system that is not connected may take everything it shows; what it is owed must not be forgotten."""
+    view = view_of(hub, link, attempts)
+    known = (link.system, link.entity) in hub.bindings
+    return view if known else replace(view, writable=frozenset(link.now))
+
+
+def missing(hub: Hub, loaded: Loaded, conflicts: Sequence[Conflict]) -> list[str]:
+    """Systems that should hold this record and never did; none while a question about identity is open."""
+    record = loaded.record
+    if any(c.type in ("match", "delete") and c.state == "open" for c in conflicts):
+        return []
+    present = {link.system for link in loaded.links}
+    return [system for system in hub.book(record.entity).wanted_in(record.document) if system not in present]
+
+
+def _count(report: Converged, decided: Sequence[Decided]) -> None:
+    report.records += len(decided)
+    report.born += sum(one.loaded.born for one in decided)
+    for one in decided:
+        for name, verdict in one.verdicts.items():
+            if verdict.outcome is not Outcome.NOOP:
+                report.outcomes[verdict.outcome] += 1
+            if verdict.overruled:
+                report.overridden[name] += len(verdict.overruled)

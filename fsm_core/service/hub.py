@@ -1,0 +1,252 @@
+"""What one run of the engine works with: store, rules, bindings, clock and ids.
+
+Not here: any step of the work (`pull`, `converge`, `push`).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from fsm_core.errors import BadMapping
+from fsm_core.model.entity import EntityShape
+from fsm_core.ownership.rulebook import EntityBook, Rulebook
+from fsm_core.ports import Capabilities, Connector, Document, FieldCapability, Json, Object, Rows
+from fsm_core.state import Run, Store, stamp
+
+
+class Fault(Protocol):
+    """A value that could not be translated."""
+
+    @property
+    def field(self) -> str:
+        """The canonical field."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """What is wrong with it, without the value."""
+        ...
+
+
+class Decoded(Protocol):
+    """A native document in canonical words."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every field the document speaks of; absent means not sent, None means blank."""
+        ...
+
+    @property
+    def faults(self) -> Iterable[Fault]:
+        """What could not be said."""
+        ...
+
+
+class Translation(Protocol):
+    """A mapping between one vendor object and one entity."""
+
+    @property
+    def object(self) -> Object:
+        """What to read there."""
+        ...
+
+    @property
+    def canonical_fields(self) -> tuple[str, ...]:
+        """Mapped fields."""
+        ...
+
+    def writable(self, field: str) -> bool:
+        """Whether the mapping lets us write it."""
+        ...
+
+    def creatable(self, field: str) -> bool:
+        """Whether the mapping states it in a new record."""
+        ...
+
+    def native_of(self, field: str) -> tuple[str, ...]:
+        """Where the field lives there."""
+        ...
+
+    def decode(self, document: Document) -> Decoded:
+        """Native to canonical."""
+        ...
+
+    def encode(self, changes: Mapping[str, Any], now: Mapping[str, Any] | None = None) -> dict[str, Json | Rows]:
+        """Canonical to native, for these fields only."""
+        ...
+
+    def encode_create(self, values: Mapping[str, Any], key: str) -> dict[str, Json | Rows]:
+        """A whole new record."""
+        ...
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One entity in one system."""
+
+    system: str
+    entity: str
+    connector: Connector
+    translation: Translation
+    capabilities: Capabilities
+    writable: frozenset[str]
+    creatable: frozenset[str]
+    """What a new record is told; some of it never again."""
+
+    @property
+    def object(self) -> Object:
+        """What is read there."""
+        return self.translation.object
+
+
+def bind(
+    system: str, entity: str, connector: Connector, translation: Translation, capabilities: Capabilities
+) -> Binding:
+    """A binding whose writable fields are those that both the mapping and the account allow."""
+
+    def allowed(mapped: Callable[[str], bool], may: Callable[[FieldCapability], bool]) -> frozenset[str]:
+        known = capabilities.fields
+        return frozenset(
+            name
+            for name in translation.canonical_fields
+            if mapped(name) and all(may(known[path]) for path in translation.native_of(name) if path in known)
+        )
+
+    writable = allowed(translation.writable, lambda field: field.writable)
+    creatable = allowed(translation.creatable, lambda field: field.creatable)
+    return Binding(system, entity, connector, translation, capabilities, writable, creatable)
+
+
+class _Entropy:
+    """The system's randomness, fetched for many ids at once."""
+
+    def __init__(self) -> None:
+        self._pool, self._at, self._owner = b"", 0, 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bytes:
+        """Bytes that nobody has seen."""
+        with self._lock:
+            if self._at + size > len(self._pool) or self._owner != os.getpid():  # a forked child has its own
+                self._pool, self._at, self._owner = os.urandom(4096), 0, os.getpid()
+            self._at += size
+            return self._pool[self._at - size : self._at]
+
+
+class Ids:
+    """Ids that sort by time: UUIDv7 text for what people see, 63-bit numbers for links."""
+
+    def __init__(self, clock: Callable[[], float] = time.time, entropy: Callable[[int], bytes] | None = None) -> None:
+        self._clock = clock
+        self._entropy = entropy or _Entropy().take
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def text(self) -> str:
+        """A UUIDv7 (RFC 9562)."""
+        at, random = f"{int(self._clock() * 1000):012x}", self._entropy(10).hex()
+        return f"{at[:8]}-{at[8:]}-7{random[:3]}-{_VARIANT[random[4]]}{random[5:8]}-{random[8:]}"
+
+    def numbers(self, count: int) -> range:
+        """Numbers above all given before by this process, and by others a millisecond ago."""
+        with self._lock:
+            fresh = (int(self._clock() * 1000) << 21) | (int.from_bytes(self._entropy(2), "big") & 0x3FFF)
+            first = max(self._last + 1, fresh)
+            self._last = first + count - 1
+        return range(first, first + count)
+
+
+_VARIANT = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
+
+
+@dataclass
+class Hub:
+    """One run's context. `now` is the only clock the service knows."""
+
+    store: Store
+    rulebook: Rulebook
+    shapes: Mapping[str, EntityShape]
+    bindings: Mapping[tuple[str, str], Binding]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ids: Ids = field(default_factory=Ids)
+    worker: str = field(default_factory=lambda: f"{socket.gethostname()[:40]}-{os.getpid()}-{os.urandom(4).hex()}")
+    """Names this hub alone: in a container every process is number 1."""
+    lease: timedelta = timedelta(minutes=5)
+    probe_after: timedelta = timedelta(seconds=90)
+    """Longer than any system works on one request: only then is "not found" believed after a lost create."""
+    page: int = 2000
+    run: str = ""
+    frozen: bool = False
+    """Whether a run is open, with all that was there before it out of the collector's sight."""
+
+    def at(self) -> str:
+        """The present instant, as the state keeps it."""
+        return stamp(self.now()) or ""
+
+    def later(self, delay: timedelta) -> str:
+        """An instant to come."""
+        return stamp(self.now() + delay) or ""
+
+    def book(self, entity: str) -> EntityBook:
+        """The entity's rules."""
+        return self.rulebook.book(entity)
+
+    def of_entity(self, entity: str) -> list[Binding]:
+        """Its bindings, by system."""
+        return [self.bindings[key] for key in sorted(self.bindings) if key[1] == entity]
+
+    def binding(self, system: str, entity: str) -> Binding:
+        """One binding; raises `BadMapping` that lists those there are."""
+        try:
+            return self.bindings[system, entity]
+        except KeyError:
+            known = ", ".join(f"{s}/{e}" for s, e in sorted(self.bindings))
+            raise BadMapping(f"{system!r} has no mapping for {entity!r}; bound: {known}", system=system) from None
+
+    def page_done(self) -> None:
+        """Free what a page left in cycles, so that memory is the same after a hundred pages as after ten.
+
+        In a run only: there all that is older is frozen, and this looks at little.
+        """
+        if self.frozen:
+            gc.collect()
+
+    def running(self, kind: str) -> AbstractContextManager[Run]:
+        """A run: opened now, sealed at the end whatever happens."""
+        return _Running(self, kind)
+
+
+PATIENT_COLLECTOR = (20_000, 20, 50)
+"""Pages are trees of small documents without cycles: the usual thresholds walk them for a sixth of a run's time."""
+
+
+class _Running(AbstractContextManager[Run]):
+    def __init__(self, hub: Hub, kind: str) -> None:
+        self._hub = hub
+        self._run = Run(hub.ids.text(), kind, hub.at(), hub.rulebook.version)
+
+    def __enter__(self) -> Run:
+        with self._hub.store.begin() as work:
+            work.add_run(self._run)
+        self._hub.run = self._run.id
+        self._thresholds = gc.get_threshold()
+        gc.freeze()
+        self._hub.frozen = True
+        gc.set_threshold(*PATIENT_COLLECTOR)
+        return self._run
+
+    def __exit__(self, *_error: object) -> None:
+        gc.set_threshold(*self._thresholds)
+        gc.unfreeze()
+        self._hub.frozen = False
+        with self._hub.store.begin() as work:
+            work.seal_run(self._run.id, self._hub.at(), self._run.summary)

@@ -1,0 +1,217 @@
+"""Gives every new link its record: by our own key, by strong keys, or as a question to a person.
+
+Not here: the pure grouping (`fsm_core.sync.match`) and what the records then say (`converge`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from fsm_core.service.hub import Hub
+from fsm_core.service.problems import UNBORN, WRITES
+from fsm_core.service.pull import keys_of
+from fsm_core.state import Conflict, Link, LinkState, Reason, Work
+from fsm_core.sync.match import Assembly, Candidate, Group, Question, assemble
+
+USABLE = (LinkState.LIVE, LinkState.PENDING, LinkState.INVALID)
+"""What a new link may belong to; a record that could not be born alone may be with another."""
+UNPLACED = (LinkState.LIVE, LinkState.INVALID)
+HOPS = 5
+"""How far equal keys are followed from a new link; a longer chain is left to the next page."""
+
+
+@dataclass(slots=True)
+class Placing:
+    """New links sorted by what becomes of them."""
+
+    births: list[list[Link]] = field(default_factory=list)
+    """Each becomes one new record."""
+    methods: dict[int, str] = field(default_factory=dict)
+    linked: int = 0
+    questions: int = 0
+
+
+def place(hub: Hub, work: Work, entity: str, fresh: list[Link]) -> Placing:
+    """Attach, group or ask about these unplaced links, in the caller's transaction."""
+    placing = Placing()
+    at = hub.at()
+    fresh = _by_own_key(work, entity, _landed(work, fresh), placing, at)
+    if not fresh:
+        return placing
+    sharing = work.sharing([link.id for link in fresh])
+    alone = [link for link in fresh if link.id not in sharing]
+    placing.births += [[link] for link in alone]
+    placing.methods |= dict.fromkeys((link.id for link in alone), "created")
+    if not sharing:
+        return placing
+    fresh = [link for link in fresh if link.id in sharing]
+    rows = _component(work, sharing)
+    links = {link.id: link for link in [*fresh, *work.links(set(rows) - sharing)]}
+    usable = {n: link for n, link in links.items() if link.state in USABLE}
+    known = work.links_of({link.record for link in usable.values() if link.record})
+    usable |= {link.id: link for link in known if link.state == LinkState.LIVE}
+    assembly = _assembled(hub, work, entity, usable, rows)
+    _attach(work, entity, assembly, usable, placing, at)
+    _ask(hub, work, entity, assembly.questions, usable, placing)
+    return placing
+
+
+def reconsider(hub: Hub, work: Work, entity: str) -> int:
+    """Close match questions whose facts changed (merged, corrected, deleted there), so that they are asked anew."""
+    moot = []
+    freed: list[int] = []
+    for conflict in work.open_matches(entity):
+        sides = {side["link"]: side for side in conflict.snapshot["sides"]}
+        links = work.links(sides)
+        if all(_as_asked(hub, link, sides[link.id]) for link in links):
+            continue
+        conflict.state, conflict.resolved_by, conflict.resolved_at = "closed", "engine", hub.at()
+        moot.append(conflict)
+        freed += [link.id for link in links if link.state == LinkState.PENDING]
+    work.change_conflicts(moot)
+    work.place([(number, None, LinkState.LIVE, "") for number in sorted(set(freed))])
+    work.mark_dirty(entity, [(n, Reason.DECISION, "", hub.at()) for c in moot for n in records_in(c)])
+    return len(moot)
+
+
+def _as_asked(hub: Hub, link: Link, side: dict[str, Any]) -> bool:
+    """Whether a side still stands as it did: what waits must be unchanged, what is evidence must have the same keys."""
+    if side["waiting"]:
+        return link.state == LinkState.PENDING and bool(link.now == side["values"])
+    shown, asked = keys_of(hub, link.entity, [(link.id, link.now), (link.id, side["values"])])
+    moved = side["record"] is not None and link.record != side["record"]
+    return link.state != LinkState.ENDED and shown == asked and not moved
+
+
+def records_in(conflict: Conflict) -> list[str]:
+    """The records a question about identity speaks of; nothing was created for them while it was open."""
+    return sorted({side["record"] for side in conflict.snapshot["sides"] if side.get("record")})
+
+
+def _landed(work: Work, fresh: list[Link]) -> list[Link]:
+    """Without what a create of ours made whose end is not known: the probe will settle it."""
+    open_creates = {(a.record, a.system) for a in work.attempts_of({link.hub_key for link in fresh if link.hub_key})}
+    return [link for link in fresh if (link.hub_key, link.system) not in open_creates]
+
+
+def _by_own_key(work: Work, entity: str, fresh: list[Link], placing: Placing, at: str) -> list[Link]:
+    """Links that carry our record's id: a create whose answer was lost, or a link that was forgotten."""
+    claims = {link.hub_key for link in fresh if link.hub_key}
+    if not claims:
+        return fresh
+    records = {n: record for n, record in work.records(claims).items() if record.entity == entity}
+    taken = {(link.record, link.system) for link in work.links_of(records) if link.state != LinkState.ENDED}
+    first = {(link.hub_key, link.system): link for link in reversed(fresh) if link.hub_key in records}
+    own = [link for claim, link in sorted(first.items()) if claim not in taken]
+    work.place([(link.id, link.hub_key, LinkState.LIVE, "key") for link in own])
+    work.mark_dirty(entity, [(link.hub_key, Reason.OBSERVED, "", at) for link in own])
+    _solved(work, [(link, link.hub_key) for link in own], at)
+    placing.linked += len(own)
+    mine = {link.id for link in own}
+    return [link for link in fresh if link.id not in mine]
+
+
+def _component(work: Work, start: Collection[int]) -> dict[int, dict[str, set[str]]]:
+    """Keys of these links and of every link reachable over equal keys."""
+    keys: dict[int, dict[str, set[str]]] = {}
+    asked: set[int] = set()
+    frontier = set(start)
+    for _hop in range(HOPS):
+        for link, name, value in work.key_neighbours(frontier):
+            keys.setdefault(link, defaultdict(set))[name].add(value)
+        asked |= frontier
+        frontier = set(keys) - asked
+        if not frontier:
+            break
+    for link in start:
+        keys.setdefault(link, {})
+    return keys
+
+
+def _assembled(
+    hub: Hub, work: Work, entity: str, links: dict[int, Link], keys: dict[int, dict[str, set[str]]]
+) -> Assembly:
+    book = hub.book(entity)
+    candidates = [
+        Candidate(n, link.system, link.record, {k: frozenset(v) for k, v in keys.get(n, {}).items()})
+        for n, link in links.items()
+    ]
+    strong = ["+".join(names) for names in book.keys]
+    ask = ["+".join(names) for names in book.ask]
+    return assemble(candidates, strong, ask, work.apart(set(links)))
+
+
+def _attach(work: Work, entity: str, assembly: Assembly, links: dict[int, Link], placing: Placing, at: str) -> None:
+    rows: list[tuple[int, str | None, str, str]] = []
+    for group in assembly.groups:
+        new = [links[n] for n in group.links if links[n].record is None and links[n].state in UNPLACED]
+        if all(link.state == LinkState.INVALID for link in new):
+            continue
+        waiting = any(links[n].state == LinkState.PENDING for n in group.links)
+        if waiting and group.record is None:
+            continue
+        if group.record:
+            _solved(work, [(link, group.record) for link in new], at)
+            rows += [(link.id, group.record, LinkState.LIVE, group.by) for link in new]
+            placing.linked += len(new)
+        else:
+            for link in new:
+                link.state = LinkState.LIVE
+            placing.births.append(new)
+            placing.methods |= {link.id: _method(group) for link in new}
+            placing.linked += len(new) - 1
+    work.place(rows)
+    work.mark_dirty(entity, [(row[1] or "", Reason.OBSERVED, "", at) for row in rows])
+
+
+def _solved(work: Work, rows: list[tuple[Link, str]], at: str) -> None:
+    """These links have a record: whatever kept them from one, or it from them, is over."""
+    for system in sorted({link.system for link, _ in rows}):
+        ids = {n for link, record in rows if link.system == system for n in (link.external_id, record)}
+        work.solve_problems(system, ids, (*WRITES, *UNBORN), at)
+
+
+def _method(group: Group) -> str:
+    return f"key {group.by}" if len(group.links) > 1 else "created"
+
+
+def _ask(
+    hub: Hub, work: Work, entity: str, questions: list[Question], links: dict[int, Link], placing: Placing
+) -> None:
+    asked = [q for q in questions if any(links[n].state == LinkState.LIVE for n in q.waiting)]
+    waiting = {n for q in asked for n in q.waiting}
+    work.place([(n, None, LinkState.PENDING, "") for n in sorted(waiting)])
+    work.add_conflicts([_conflict(hub, entity, q, links) for q in asked])
+    placing.questions += len(asked)
+
+
+def _conflict(hub: Hub, entity: str, question: Question, links: dict[int, Link]) -> Conflict:
+    members = [links[n] for n in question.links if n in links]
+    records = sorted({link.record for link in members if link.record})
+    sides: list[dict[str, Any]] = [
+        {
+            "link": link.id,
+            "system": link.system,
+            "id": link.external_id,
+            "record": link.record,
+            "waiting": link.id in question.waiting,
+            "values": link.now,
+            "at": link.changed_at,
+            "by": link.changed_by,
+        }
+        for link in members
+    ]
+    return Conflict(
+        id=hub.ids.text(),
+        entity=entity,
+        type="match",
+        record=records[0] if len(records) == 1 else None,
+        field="",
+        state="open",
+        opened_at=hub.at(),
+        note=question.reason,
+        snapshot={"sides": sides},
+    )

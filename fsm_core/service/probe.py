@@ -1,0 +1,76 @@
+"""Finds out what became of attempts that a crash or a lost answer left open; nothing is repeated before.
+
+Not here: new attempts (`push`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fsm_core.ports import Action, Change, KeyRef, Page, State
+from fsm_core.service.hub import Binding, Hub
+from fsm_core.service.pull import Pulled, land
+from fsm_core.service.settle import Delivery, settle_delivered
+from fsm_core.state import Intent, IntentState, Reason, Work
+
+
+def probe_open(hub: Hub, binding: Binding) -> tuple[set[str], int, int]:
+    """Settle open attempts; returns records that must not be written yet, attempts ended, renderings seen."""
+    with hub.store.begin() as work:
+        open_intents = work.open_intents(binding.entity, binding.system)
+    at = hub.at()
+    free = [i for i in open_intents if i.state == IntentState.UNKNOWN or i.lease_until <= at or i.worker == hub.worker]
+    waiting = {intent.record for intent in open_intents} - {intent.record for intent in free}
+    if not free:
+        return waiting, 0, 0
+    refs = [i.external_id or KeyRef(binding.object.key, i.record) for i in free]
+    shown = binding.connector.read(binding.object, refs)
+    with hub.store.begin() as work:
+        rendered, moved = _judge(hub, work, binding, list(zip(free, shown, strict=True)))
+    observe(hub, binding, moved)
+    unknown = {intent.record for intent in free if intent.state == IntentState.UNKNOWN}
+    return waiting | unknown, len(free) - len(unknown), rendered
+
+
+def observe(hub: Hub, binding: Binding, changes: Sequence[Change]) -> None:
+    """Land what was read outside a pass. What is not visible is no deletion."""
+    land(hub, binding, Page(tuple(c for c in changes if c.state is not State.MISSING)), Pulled(binding.system))
+
+
+def _judge(hub: Hub, work: Work, binding: Binding, found: list[tuple[Intent, Change]]) -> tuple[int, list[Change]]:
+    deliveries, moved = [], []
+    for intent, change in found:
+        if _arrived(hub, binding, intent, change):
+            intent.state = IntentState.DELIVERED
+            deliveries.append(Delivery(intent.record, intent.link, intent.payload, change, change.id))
+        elif _may_still_arrive(hub, binding, intent):
+            intent.state = IntentState.UNKNOWN
+        else:
+            intent.state = IntentState.STALE
+            moved.append(change)
+    rendered = settle_delivered(hub, work, binding, deliveries).rendered
+    work.change_intents([intent for intent, _ in found])
+    over = [intent.record for intent, _ in found if intent.state == IntentState.STALE]
+    # while it was open, what the system showed was not decided on
+    work.mark_dirty(binding.entity, [(record, Reason.OBSERVED, "", hub.at()) for record in over])
+    return rendered, moved
+
+
+def _may_still_arrive(hub: Hub, binding: Binding, intent: Intent) -> bool:
+    """A server may work on a request longer than we wait; an old version is refused whenever it arrives."""
+    guarded = intent.action != Action.CREATE and binding.capabilities.compare_and_set and intent.expected_version != ""
+    return hub.at() < intent.due_at and not guarded
+
+
+def _arrived(hub: Hub, binding: Binding, intent: Intent, change: Change) -> bool:
+    """Whether the system shows what the attempt wrote, or its own rendering of it."""
+    if change.state is not State.LIVE:
+        return False
+    if intent.action == Action.CREATE:
+        return True
+    shown: dict[str, Any] = binding.translation.decode(change.document).values
+    fields = hub.book(binding.entity).shape.fields
+    if all(fields[name].same(shown.get(name), value) for name, value in intent.payload.items()):
+        return True
+    return change.ours and change.version != intent.expected_version

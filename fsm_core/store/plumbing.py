@@ -1,0 +1,76 @@
+"""How statements reach the database: one for many rows, the same on SQLite and PostgreSQL.
+
+Not here: any statement (`work`, `people`, `audit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
+
+PARAMETERS = 900
+"""Values per IN list: below the smallest limit of any supported database."""
+OPEN = "open"
+
+
+class Plumbing:
+    """One transaction on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def _all(self, statement: Select[Any]) -> list[Mapping[str, Any]]:
+        found = self._db.execute(statement)
+        names = tuple(found.keys())
+        return [dict(zip(names, row, strict=True)) for row in found.all()]
+
+    def _many(self, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:  # noqa: ANN401 - an insert or update
+        """One statement for many rows, past SQLAlchemy's work per row: no column of ours needs a conversion.
+
+        The statement may hold no `in_`, whose values only SQLAlchemy itself can expand.
+        """
+        if not rows:
+            return
+        compiled = statement.compile(dialect=self._db.dialect, column_keys=list(rows[0]))
+        if compiled.post_compile_params:  # an IN list inside: only SQLAlchemy can write it out
+            self._db.execute(statement, list(rows))
+        else:
+            self._db.exec_driver_sql(compiled.string, _arranged(compiled, rows))
+
+    def _rows(self, statement: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]], **same: Any) -> None:  # noqa: ANN401 - as above
+        """The same for rows that are tuples in the order of `names`; what is the same in all of them is named once."""
+        if not rows:
+            return
+        compiled = statement.compile(dialect=self._db.dialect, column_keys=(*names, *same))
+        wanted = compiled.positiontup or ()  # `open_engine` asks both drivers for parameters by position
+        values = {**compiled.params, **same}
+        fixed = [name for name in wanted if name not in names]
+        place = {name: index for index, name in enumerate((*names, *fixed))}
+        tail = tuple(values[name] for name in fixed)
+        ordered = [place[name] for name in wanted]
+        arrange = itemgetter(*ordered) if len(ordered) > 1 else tuple
+        self._db.exec_driver_sql(compiled.string, [arrange(row + tail) for row in rows])
+
+    def _insert(self, table: Any) -> Any:  # noqa: ANN401 - the dialect's own insert has `on_conflict_…`
+        return (postgresql if self._db.dialect.name == "postgresql" else sqlite).insert(table)
+
+    def _change(self, table: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:  # noqa: ANN401 - a Table
+        statement = (
+            update(table)
+            .where(table.c.id == bindparam("row"))
+            .values({name: bindparam(f"new_{name}") for name in names})
+        )
+        self._many(statement, [{"row": row["id"], **{f"new_{name}": row[name] for name in names}} for row in rows])
+
+
+def _arranged(compiled: SQLCompiler, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Rows as the driver takes them, with the statement's own constants."""
+    constants = {name: value for name, value in compiled.params.items() if name not in rows[0]}
+    if constants:
+        rows = [{**constants, **row} for row in rows]
+    return list(map(itemgetter(*(compiled.positiontup or ())), rows))

@@ -1,0 +1,223 @@
+"""Reads for people: status, lists, one record, the story of a value.
+
+Not here: anything the engine decides on (`work`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import orjson
+from sqlalchemy import Connection, func, select
+
+from fsm_core.errors import NotFound
+from fsm_core.state import Conflict, Doc, Problem, Proposal
+from fsm_core.store import rows as make
+from fsm_core.store import schema as t
+
+Row: TypeAlias = dict[str, Any]
+
+
+def _all(db: Connection, statement: Any) -> list[Row]:  # noqa: ANN401 - any select
+    return [dict(row) for row in db.execute(statement).mappings()]
+
+
+def status(db: Connection) -> Row:
+    """Counts of everything, per entity and system, and the last run."""
+    return {
+        "records": _grouped(db, t.record, "entity", "lifecycle"),
+        "links": _links(db),
+        "conflicts": _counted(db, t.conflict, "type", t.conflict.c.state == "open"),
+        "proposals": _counted(db, t.proposal, "system", t.proposal.c.state == "open"),
+        "problems": _counted(db, t.problem, "system", t.problem.c.state == "open"),
+        "due": _counted(db, t.dirty, "reason"),
+        "open_intents": _counted(db, t.intent, "state", t.intent.c.state.in_(("planned", "sent", "unknown"))),
+        "cursors": _all(db, select(t.cursor.c.system, t.cursor.c.object, t.cursor.c.moved_at, t.cursor.c.complete_at)),
+        "last_run": last_run(db),
+    }
+
+
+def _grouped(db: Connection, table: Any, outer: str, inner: str) -> Row:  # noqa: ANN401 - a Table
+    found: defaultdict[str, Row] = defaultdict(dict)
+    query = select(table.c[outer], table.c[inner], func.count()).group_by(table.c[outer], table.c[inner])
+    for a, b, count in db.execute(query):
+        found[a][b] = count
+    return dict(found)
+
+
+def _counted(db: Connection, table: Any, by: str, where: Any = None) -> Row:  # noqa: ANN401 - a Table and a clause
+    query = select(table.c[by], func.count()).group_by(table.c[by])
+    return {row[0]: row[1] for row in db.execute(query if where is None else query.where(where))}
+
+
+def _links(db: Connection) -> Row:
+    c = t.link.c
+    found: defaultdict[str, defaultdict[str, Row]] = defaultdict(lambda: defaultdict(dict))
+    query = select(c.system, c.entity, c.state, func.count()).group_by(c.system, c.entity, c.state)
+    for system, entity, state, count in db.execute(query):
+        found[system][entity][state] = count
+    return {system: dict(entities) for system, entities in found.items()}
+
+
+def last_run(db: Connection) -> Row | None:
+    """The newest run."""
+    row = db.execute(select(t.run).order_by(t.run.c.id.desc()).limit(1)).mappings().one_or_none()
+    return None if row is None else {**row, "summary": orjson.loads(row["summary"])}
+
+
+def _listed(db: Connection, table: Any, since: str, state: str, limit: int) -> list[Row]:  # noqa: ANN401 - a Table
+    query = select(table).where(table.c.state == state).order_by(table.c[since], table.c.id).limit(limit)
+    return _all(db, query)
+
+
+def conflicts(db: Connection, state: str = "open", limit: int = 1000) -> list[Conflict]:
+    """Questions, oldest first."""
+    return [make.conflict_of(row) for row in _listed(db, t.conflict, "opened_at", state, limit)]
+
+
+def proposals(db: Connection, state: str = "open", limit: int = 1000) -> list[Proposal]:
+    """Values that wait for the owner, oldest first."""
+    return [make.proposal_of(row) for row in _listed(db, t.proposal, "opened_at", state, limit)]
+
+
+def problems(db: Connection, state: str = "open", limit: int = 1000) -> list[Problem]:
+    """What has to be repaired, oldest first."""
+    return [make.problem_of(row) for row in _listed(db, t.problem, "first_at", state, limit)]
+
+
+def conflict(db: Connection, wanted: str) -> Conflict:
+    """A question by its id or an unambiguous end of it. Raises `NotFound`."""
+    return make.conflict_of(_one(db, t.conflict, wanted))
+
+
+def proposal(db: Connection, wanted: str) -> Proposal:
+    """A proposal by its id or an unambiguous end of it. Raises `NotFound`."""
+    return make.proposal_of(_one(db, t.proposal, wanted))
+
+
+def problem(db: Connection, wanted: str) -> Problem:
+    """A problem by its id or an unambiguous end of it. Raises `NotFound`."""
+    return make.problem_of(_one(db, t.problem, wanted))
+
+
+def _one(db: Connection, table: Any, wanted: str) -> Row:  # noqa: ANN401 - a Table
+    query = select(table).where(table.c.id.endswith(wanted.lower(), autoescape=True)).limit(2)
+    found = _all(db, query)
+    if len(found) == 1:
+        return found[0]
+    reason = "is ambiguous" if found else "does not exist"
+    raise NotFound(f"{table.name} {wanted} {reason}", remedy=f"Take an id from 'fsm-hub {table.name}s list'.")
+
+
+def names(db: Connection, records: list[str]) -> dict[str, str]:
+    """What people call these records."""
+    c = t.record.c
+    found = db.execute(select(c.id, c.document).where(c.id.in_(records)))
+    return {row[0]: _name(orjson.loads(row[1]), row[0]) for row in found}
+
+
+def _name(document: Doc, fallback: str) -> str:
+    return str(next((document[n] for n in ("legal_name", "name", "number") if document.get(n)), fallback))
+
+
+def find_record(db: Connection, entity: str, wanted: str) -> str:
+    """A record's id from its id (or the end of it), an external id, or a key. Raises `NotFound`."""
+    c, x = t.record.c, t.link.c
+    query = select(c.id).where(c.entity == entity, c.id.endswith(wanted.lower(), autoescape=True)).limit(2)
+    found = set(db.execute(query).scalars())
+    if not found:
+        linked = select(x.record).where(x.entity == entity, x.external_id == wanted, x.record.is_not(None))
+        keyed = select(x.record).join(t.match_key, t.match_key.c.link == x.id)
+        keyed = keyed.where(t.match_key.c.entity == entity, t.match_key.c.value == wanted.casefold())
+        found = {r for r in [*db.execute(linked).scalars(), *db.execute(keyed).scalars()] if r}
+    if len(found) == 1:
+        return str(found.pop())
+    reason = "is ambiguous" if found else "is not known"
+    remedy = "Give the hub's id, the id in a system, or a key such as the account number."
+    raise NotFound(f"{entity} {wanted} {reason}", remedy=remedy)
+
+
+def record(db: Connection, id: str) -> Row:  # noqa: A002 - as in the table
+    """One record with everything known of it."""
+    row = _all(db, select(t.record).where(t.record.c.id == id))[0]
+    golden = make.record_of(row)
+    mine = select(*make.LINK).where(t.link.c.record == id).order_by(t.link.c.system, t.link.c.external_id)
+    links = [make.link_of(row) for row in db.execute(mine)]
+    return {
+        "id": golden.id,
+        "entity": golden.entity,
+        "version": golden.version,
+        "lifecycle": golden.lifecycle,
+        "document": golden.document,
+        "provenance": golden.provenance,
+        "links": [
+            {
+                "system": link.system, "object": link.object, "id": link.external_id, "state": link.state,
+                "matched_by": link.method, "changed_at": link.changed_at, "changed_by": link.changed_by,
+                "shows": link.now, "holds": link.holds, "sent": link.sent,
+            }
+            for link in links
+        ],
+        "conflicts": [c.id for c in conflicts(db) if c.record == id],
+        "proposals": [p.id for p in proposals(db) if p.record == id],
+    }  # fmt: skip
+
+
+def decisions(db: Connection, id: str) -> list[Row]:  # noqa: A002 - as in the table
+    """Every decision on a record, oldest first; erased content is None."""
+    d, v = t.decision, t.decision_value
+    query = select(d, v.c.content).outerjoin(v, v.c.decision == d.c.id).where(d.c.record == id).order_by(d.c.id)
+    return [
+        {
+            "id": row["id"], "run": row["run"], "at": row["at"], "actor": row["actor"], "kind": row["kind"],
+            "content": orjson.loads(row["content"]) if row["content"] else {},
+        }
+        for row in _all(db, query)
+    ]  # fmt: skip
+
+
+def sightings(db: Connection, id: str) -> list[Row]:  # noqa: A002 - as in the table
+    """What systems showed of a record over time, oldest first."""
+    j, x = t.journal, t.link
+    query = (
+        select(x.c.system, x.c.external_id, j.c.at, j.c.changed_by, j.c.run, j.c.changes)
+        .join(x, x.c.id == j.c.link)
+        .where(x.c.record == id)
+        .order_by(j.c.id)
+    )
+    return [{**row, "changes": orjson.loads(row["changes"])} for row in _all(db, query)]
+
+
+def explain(db: Connection, id: str, field: str = "") -> Row:  # noqa: A002 - as in the table
+    """Why a record says what it says: per field its value, source and what was decided, seen and overruled."""
+    shown = record(db, id)
+    told = decisions(db, id)
+    seen = sightings(db, id)
+    wanted = [field] if field else sorted(shown["document"])
+    return {
+        "id": id,
+        "entity": shown["entity"],
+        "fields": {name: _story(shown, told, seen, name) for name in wanted},
+    }
+
+
+def _story(shown: Row, told: list[Row], seen: list[Row], name: str) -> Row:
+    provenance: Mapping[str, Any] = shown["provenance"].get(name) or shown["provenance"].get("*") or {}
+    return {
+        "value": shown["document"].get(name),
+        "said_by": dict(provenance),
+        "systems": {link["system"]: link["shows"].get(name) for link in shown["links"] if name in link["shows"]},
+        "held": {link["system"]: link["holds"][name] for link in shown["links"] if name in link["holds"]},
+        "decisions": [
+            {"at": d["at"], "run": d["run"], "actor": d["actor"], **d["content"]["fields"][name]}
+            for d in told
+            if name in d["content"].get("fields", {})
+        ],
+        "seen": [
+            {"system": s["system"], "at": s["at"], "by": s["changed_by"], "change": s["changes"][name]}
+            for s in seen
+            if name in s["changes"]
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Alembic versions, oldest first. Not here: the tables as they are now (`fsm_core.store.schema`)."""

@@ -1,0 +1,1 @@
+"""The pure decisions of synchronisation: no I/O, no clock, no randomness."""

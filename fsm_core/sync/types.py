@@ -1,0 +1,141 @@
+"""The words of the decision: observations, rules, outcomes. All frozen, all pure.
+
+Not here: the decision itself (`merge`), storage, or how a rule is found (`fsm_core.ownership`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, Final, Literal, TypeAlias
+
+from fsm_core.model.compare import Value
+
+System: TypeAlias = str
+
+
+class _Unset(Enum):
+    """A value that is not there, as opposed to None, which says "blank"."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = _Unset.UNKNOWN
+"""No base yet (first contact), no pin, nothing sent."""
+Unknown: TypeAlias = Literal[_Unset.UNKNOWN]
+
+
+class Outcome(StrEnum):
+    """What became of a field in one round (domain glossary)."""
+
+    NOOP = "NOOP"
+    ACCEPT = "ACCEPT"
+    REVERT = "REVERT"
+    PROPOSE = "PROPOSE"
+    CONFLICT = "CONFLICT"
+    MERGED = "MERGED"
+    CONVERGED = "CONVERGED"
+    DIVERGED = "DIVERGED"
+    REDELIVER = "REDELIVER"
+
+
+class Policy(StrEnum):
+    """How rival values of a field are settled."""
+
+    OWNER = "owner"
+    NEWEST = "newest"
+    PREFER = "prefer"
+    UNION = "union"
+    ANY_TRUE = "any_true"
+    MAX = "max"
+    MIN = "min"
+    APPEND = "append"
+    STATUS = "status"
+    MANUAL = "manual"
+    HUB = "hub"
+    LOCAL = "local"
+
+
+class NonOwnerChange(StrEnum):
+    """The five answers to a non-owner's change."""
+
+    REVERT = "revert"
+    PROPOSE = "propose"
+    CONFLICT = "conflict"
+    ACCEPT = "accept"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The rule in force for one field of one record; roles are already bound to systems."""
+
+    policy: Policy = Policy.OWNER
+    owner: System | None = None
+    rank: tuple[System, ...] = ()
+    among: tuple[System, ...] = ()
+    """Systems whose changes count; empty means all."""
+    non_owner_change: NonOwnerChange = NonOwnerChange.PROPOSE
+    both_changed: Literal["owner_wins", "conflict"] = "owner_wins"
+    blank_by_owner: Literal["accept", "conflict"] = "accept"
+    fill_blank: bool = False
+    fallback_owner: System | None = None
+    owner_stale: bool = False
+    pin: Value | Unknown = UNKNOWN
+    pin_mode: Literal["hold", "until_owner_changes"] = "hold"
+    skew: float = 2.0
+    """Seconds within which two source times count as equal."""
+    removals: Literal["any", "owner_only"] = "any"
+    transitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    immutable: bool = False
+    """Once set, only a person may change it."""
+    frozen: bool = False
+    """An open conflict holds the field."""
+    name: str = ""
+    """Where the rule stands in the rule file, e.g. `customer.phone`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One system's view of one field."""
+
+    now: Value
+    base: Value | Unknown = UNKNOWN
+    """What it showed when last settled; `UNKNOWN` before first contact."""
+    sent: Value | Unknown = UNKNOWN
+    """What we last wrote there and have not seen come back."""
+    at: float | None = None
+    """Source time of the record's last change, seconds since the epoch."""
+    version: int | None = None
+    base_version: int | None = None
+    writable: bool = True
+    linked: bool = True
+    due: bool = False
+    """A delivery of the agreed value is outstanding."""
+    proposed: bool = False
+    """Its value is an open proposal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on one field."""
+
+    outcome: Outcome
+    value: Value
+    """The agreed value from now on."""
+    writes: Mapping[System, Value] = field(default_factory=dict)
+    overruled: Mapping[System, Value] = field(default_factory=dict)
+    """Values that lost: kept in the journal, restorable."""
+    proposals: Mapping[System, Value] = field(default_factory=dict)
+    source: System | None = None
+    """Whose value won, where one system's did."""
+    note: str = ""
+    provisional: bool = False
+    closes: bool = False
+    """An open conflict on this field ends by itself."""
+    settled: frozenset[System] = frozenset()
+    """Systems whose base becomes what they show now."""
+
+
+Document: TypeAlias = dict[str, Any]
