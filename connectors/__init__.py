@@ -1,0 +1,1 @@
+"""Connectors: one package per vendor, each speaking that vendor's names and nothing of field service."""
