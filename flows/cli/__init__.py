@@ -1,0 +1,20 @@
+"""The command line `fsm-hub`: one app, its commands grouped by file.
+
+Not here: any work; commands call the service through `flows.wiring`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from flows.cli import demo, people, run, setup, show  # noqa: F401 - each adds its commands to the app
+from flows.cli.app import app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the app; an error of the hub is one sentence and exit code 1, never a trace."""
+    from flows.cli.app import told  # noqa: PLC0415 - after the app is whole
+
+    sys.exit(told(app))
