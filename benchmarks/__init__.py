@@ -1,0 +1,1 @@
+"""Comparable, repeatable measurements."""
