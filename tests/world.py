@@ -1,0 +1,149 @@
+"""A small world for engine tests: two in-memory systems, the shipped rules, and a real state.
+
+Not here: any vendor's protocol; those worlds are built over HTTP in `tests/scenarios`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+import mappings
+from connectors.memory import Memory, MemoryStore
+from connectors.simulation import VirtualClock
+from fsm_core.model import SHAPES
+from fsm_core.model.compare import blank
+from fsm_core.ownership import Rulebook, parse
+from fsm_core.ports import Creates, Deletes
+from fsm_core.service.converge import load
+from fsm_core.service.hub import Hub, Ids, bind
+from fsm_core.service.sync import Round, synchronise
+from fsm_core.store import SqlStore, open_engine
+from fsm_core.store.schema import link, metadata
+
+TABLE = "customer"
+RULES = (
+    (Path(mappings.__file__).parent / "ownership.yaml")
+    .read_text(encoding="utf8")
+    .replace("crm:  salesforce", "crm: crm")
+    .replace("crm: salesforce", "crm: crm")
+    .replace("erp: sap", "erp: erp")
+    .replace("fsm: salesforce", "fsm: crm")
+)
+
+
+@lru_cache
+def rulebook(text: str) -> Rulebook:
+    return Rulebook(parse(text), "test", SHAPES, ("crm", "erp"))
+
+
+@lru_cache
+def translation() -> mappings.Mapping:
+    return mappings.load("memory", "customer")
+
+
+def in_memory(url: str = "sqlite://") -> Engine:
+    """An empty state on SQLite."""
+    engine = open_engine(url)
+    metadata.create_all(engine)
+    return engine
+
+
+class World:
+    """Two systems, one hub. `crm` and `erp` are the stores people edit."""
+
+    state = staticmethod(in_memory)
+    """Where a world that is told nothing else keeps its state; the fixture `each_database` changes it."""
+
+    def __init__(
+        self, *, page_size: int = 2000, rules: str = RULES, engine: Engine | None = None, **store: Any
+    ) -> None:
+        self.clock = VirtualClock()
+        self.stores = {name: self._store(name, store) for name in ("crm", "erp")}
+        self.store = SqlStore(engine or self.state())
+        self.rules = rulebook(rules)
+        self.page_size = page_size
+        self.hub = self.open_hub()
+
+    def _store(self, name: str, options: dict[str, Any]) -> MemoryStore:
+        given = {"creates": Creates.UPSERT_KEY, "deletes": Deletes.TOMBSTONES, **options}
+        return MemoryStore(name, clock=self.clock, **given)
+
+    def open_hub(self) -> Hub:
+        """A hub as a fresh process would open it on the same state."""
+        bindings = {}
+        table = translation()
+        for name, store in self.stores.items():
+            connector = Memory(store, page_size=self.page_size, overlap=timedelta(minutes=5))
+            capabilities = connector.describe([table.object]).objects[TABLE]
+            bindings[name, "customer"] = bind(name, "customer", connector, table, capabilities)
+        counter = itertools.count(1)
+        ids = Ids(lambda: self.clock.now().timestamp(), lambda size: next(counter).to_bytes(size, "big"))
+        return Hub(self.store, self.rules, SHAPES, bindings, now=self.clock.now, ids=ids)
+
+    @property
+    def crm(self) -> MemoryStore:
+        return self.stores["crm"]
+
+    @property
+    def erp(self) -> MemoryStore:
+        return self.stores["erp"]
+
+    def create(self, system: str, **fields: Any) -> str:
+        given = {"legal_name": "Acme GmbH", "kind": "organisation", "status": "active", **fields}
+        return self.stores[system].edit(TABLE, "", given)
+
+    def edit(self, system: str, id: str, **fields: Any) -> None:  # noqa: A002 - as the connectors say
+        self.stores[system].edit(TABLE, id, fields)
+
+    def row(self, system: str, id: str = "") -> dict[str, Any]:  # noqa: A002 - as the connectors say
+        """A live row; the only one when no id is given."""
+        live = self.stores[system].live(TABLE)
+        return dict(live[id] if id else next(iter(live.values())))
+
+    def sync(self, **options: Any) -> Round:
+        """One round, a minute later."""
+        self.clock.advance(60)
+        with self.hub.running("test"):
+            return synchronise(self.hub, "customer", **options)
+
+    def settle(self, rounds: int = 5) -> None:
+        """Rounds until a round writes nothing; fails when that never comes."""
+        for _ in range(rounds):
+            before = self.writes()
+            self.sync()
+            if self.writes() == before:
+                return
+        raise AssertionError(f"still writing after {rounds} rounds")
+
+    def writes(self) -> int:
+        return sum(store.writes() for store in self.stores.values())
+
+    def records(self) -> list[dict[str, Any]]:
+        """Agreed documents."""
+        with self.store.begin() as work:
+            ids = [row.record for row in self._links(work) if row.record]
+            return [record.document for record in work.records(sorted(set(ids))).values()]
+
+    def links(self) -> list[Any]:
+        with self.store.begin() as work:
+            return self._links(work)
+
+    def _links(self, work: Any) -> list[Any]:
+        ids = [row[0] for row in work._db.execute(select(link.c.id))]
+        return work.links(ids)
+
+    def loaded(self) -> list[Any]:
+        with self.store.begin() as work:
+            ids = sorted({row.record for row in self._links(work) if row.record})
+            return load(work, ids)
+
+
+def stated(document: dict[str, Any]) -> dict[str, Any]:
+    """Only what a document says."""
+    return {name: value for name, value in document.items() if not blank(value)}
