@@ -1,1 +1,1 @@
-"""The web app in which people decide what rules may not."""
+"""The room of the web console. Nothing is here yet: people decide on the command line (`flows.cli.people`)."""

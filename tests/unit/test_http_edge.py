@@ -328,10 +328,10 @@ class Counter(Simulator):
         return {"hits": self.hits}
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        raise NotImplementedError(name)
+        raise AssertionError(f"nobody lists {name} here")
 
     def edit(self, name: str, id: str, fields: dict[str, Any], user: str = "") -> dict[str, Any]:  # noqa: A002 - as the vendors say
-        raise NotImplementedError(name, id, fields, user)
+        raise AssertionError(f"nobody edits {name} {id} here: {fields} {user}")
 
 
 @pytest.fixture
