@@ -18,6 +18,8 @@ Not here: how a vendor's status or code becomes one of these; each connector hol
     │   ├── MissingPermission  credentials are right, the right is missing
     │   ├── BadMapping         a mapping, rule or setting names what does not exist
     │   └── Drift              the account changed under a mapping
+    ├── Denied                 this person may not do this
+    │   └── LoginNeeded        nobody is logged in, or not any more
     └── CursorExpired          the change feed must be read from the start
 """
 
@@ -132,6 +134,12 @@ class Stale(Refused):
     remedy_default = "Nothing to do: the hub reads the record again and decides again."
 
 
+class Forbidden(Refused):
+    """A right to a part of this record is missing; other records, and its other parts, may be written."""
+
+    remedy_default = "Give the hub's user this right there, then retry it with 'fsm-hub problems retry'."
+
+
 class Duplicate(Refused):
     """The system holds a record that it considers the same; `others` are their ids."""
 
@@ -177,6 +185,18 @@ class Drift(Misconfigured):
     remedy_default = (
         "Restore the field or the right to it there, or change the mapping; 'fsm-hub doctor' tells what it misses."
     )
+
+
+class Denied(HubError):
+    """A person of the hub may not do this; nothing was done."""
+
+    remedy_default = "An admin of the hub gives roles with 'fsm-hub person role'."
+
+
+class LoginNeeded(Denied):
+    """Nobody is logged in, or not any more."""
+
+    remedy_default = "Run 'fsm-hub login', or set FSM_HUB_TOKEN."
 
 
 class CursorExpired(HubError):

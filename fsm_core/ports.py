@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from fsm_core.errors import HubError
 
@@ -55,8 +55,7 @@ class State(StrEnum):
     """Asked for by `read` and not visible: deleted long ago, or no right to see it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One record as the system shows it now."""
 
     id: str
@@ -170,6 +169,10 @@ class FieldCapability:
     length: int | None = None
     values: tuple[str, ...] = ()
     """A restricted pick list; empty when anything goes."""
+    unique: bool = False
+    """The system lets no two records have the same value."""
+    external_id: bool = False
+    """A write may name a record by its value (upsert)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +186,17 @@ class Capabilities:
     """The system itself refuses a write whose expected version is old."""
     batch: int = 1
     """Writes per call of `write` that the connector sends together."""
+    in_flight: int = 1
+    """Calls of `write` (with the reads around them) that may run side by side."""
     actions: tuple[str, ...] = ()
     overlap: timedelta = timedelta(0)
     """How far behind its cursor the connector reads again, for late commits."""
+    key: FieldCapability | None = None
+    """Where the hub's record id goes (`Object.key`); None where none is asked for or it is not shown."""
+    unguarded: str = ""
+    """Where `compare_and_set` holds but not for all that is written: for what it does not, in words."""
+    advice: tuple[tuple[str, str], ...] = ()
+    """What this account makes harder than it need be, and the remedy of each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,24 @@ class HubSection(BaseModel):
 
     database: str = "sqlite:///var/hub.db"
     """SQLAlchemy URL; a relative SQLite path counts from the folder of hub.toml."""
-    entities: list[str] = Field(default_factory=lambda: ["customer"])
+    entities: list[str] = Field(default_factory=lambda: ["customer", "contact", "site"])
+    """What is synchronised; the order is found by what refers to what."""
     ownership: Path | None = None
     """Rule file; None takes the one that ships."""
     mappings: Path | None = None
     """Folder of mapping files that replace shipped ones."""
+
+
+class PersonsSection(BaseModel):
+    """`[persons]`: log-ins. The costs are those of argon2id; lower ones make stolen hashes cheaper to guess."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login_days: int = Field(default=30, ge=1, le=365)
+    """How long a log-in is good for."""
+    time_cost: int = Field(default=3, ge=1)
+    memory_kib: int = Field(default=65_536, ge=8)
+    parallelism: int = Field(default=4, ge=1)
 
 
 class SystemSection(BaseModel):
@@ -51,6 +64,7 @@ class Settings(BaseSettings):
     source: ClassVar[Path] = Path(FILE_NAME)
 
     hub: HubSection = Field(default_factory=HubSection)
+    persons: PersonsSection = Field(default_factory=PersonsSection)
     systems: dict[str, SystemSection] = Field(default_factory=dict)
     folder: Path = Path()
 
@@ -114,7 +128,7 @@ def _told(path: Path, error: ValidationError) -> str:
 
 
 def _known(loc: tuple[int | str, ...]) -> list[str]:
-    sections: Mapping[str, type[BaseModel]] = {"hub": HubSection, "systems": SystemSection}
+    sections: Mapping[str, type[BaseModel]] = {"hub": HubSection, "persons": PersonsSection, "systems": SystemSection}
     model = sections.get(str(loc[0])) if len(loc) > 1 else None
     names = model.model_fields if model else [n for n in Settings.model_fields if n != "folder"]
     return sorted(names)

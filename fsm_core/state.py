@@ -10,12 +10,17 @@ microseconds and `Z`, so that they sort as they stand on every database.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import orjson
+
+from fsm_core.persons.state import PersonWork
+from fsm_core.state_references import ReferenceState
 
 Doc: TypeAlias = dict[str, Any]
 
@@ -25,7 +30,8 @@ def stamp(when: datetime | None) -> str | None:
     if when is None:
         return None
     utc = when if when.tzinfo is UTC else when.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+    text = utc.isoformat()
+    return f"{text[:26]}Z" if utc.microsecond else f"{text[:19]}.000000Z"
 
 
 def seconds(at: str | None) -> float | None:
@@ -41,10 +47,22 @@ class LinkState(StrEnum):
     """Waits for a person to say what it belongs to."""
     INVALID = "invalid"
     """Cannot become a record yet; see its problem."""
+    PARKED = "parked"
+    """Refers to a record that is not known yet, and may not be without it."""
     ENDED = "ended"
     """Deleted or merged away in its system."""
+    MERGED = "merged"
+    """Another name of its record: the system merged it into one that belongs there."""
     DETACHED = "detached"
     """A person took it out of the synchronisation."""
+
+
+MERGED = "merged"
+"""`Record.lifecycle` of a record that another one took the place of."""
+
+
+GONE = (LinkState.ENDED, LinkState.MERGED)
+"""Not there any more, or only as another name of a record."""
 
 
 class Reason(StrEnum):
@@ -55,6 +73,8 @@ class Reason(StrEnum):
     RULES = "rules"
     ECHO = "echo"
     """Our own write had a consequence there: news, but no mass change of somebody else's."""
+    RELEASED = "released"
+    """What it refers to has landed, or goes by another id now, or it says the same in other words: no edit."""
     DELIVER = "deliver"
     """Something may be owed; the field says to which system."""
 
@@ -106,6 +126,9 @@ class Link:
     hub_key: str = ""
     method: str = ""
     hash: bytes = b""
+    """Of what the system said in its own ids; empty to have it worked out from `now`."""
+    merged_into: str | None = None
+    """Id of the survivor, where the system merged this one away."""
 
 
 class Sighting(NamedTuple):
@@ -120,8 +143,24 @@ class Sighting(NamedTuple):
     changed_by: str
     ours: bool
     hub_key: str
-    values: Doc
-    """What it shows, not encoded."""
+
+    @property
+    def values(self) -> Doc:
+        """What it shows; not kept, because a page of them is large."""
+        shown: Doc = orjson.loads(self.now)
+        return shown
+
+
+class Arrival(NamedTuple):
+    """A first sighting with the id of its link and its match keys."""
+
+    link: int
+    seen: Sighting
+    keys: Sequence[int]
+    record: str | None = None
+    """The record it will found if it stays alone; None when it cannot be one by itself."""
+    wanted: str = ""
+    """The other systems that should then hold it, with commas between."""
 
 
 @dataclass(slots=True)
@@ -136,19 +175,21 @@ class Record:
     lifecycle: str = "active"
     created_at: str = ""
     updated_at: str = ""
+    merged_into: str | None = None
+    """The record that took its place."""
 
 
-class Birth(NamedTuple):
-    """A record that one link alone speaks of, settled on exactly what the link shows."""
+BORN_HERE = "born here"
+"""What provenance notes of a record that one link alone speaks of."""
+
+
+class Newborn(NamedTuple):
+    """A record that was made of one link alone, settled on exactly what the link shows."""
 
     link: int
     record: str
-    document: str
-    """Canonical JSON."""
-    provenance: str
-    decision: str
-    wanted: Sequence[str]
-    """The other systems that should hold it."""
+    system: str
+    external_id: str
 
 
 @dataclass(slots=True)
@@ -257,32 +298,33 @@ class Run:
     summary: Doc = field(default_factory=dict)
 
 
-class Work(Protocol):
-    """One transaction. Every method is set-based: batches in, batches out."""
+class Work(PersonWork, ReferenceState, Protocol):
+    """One transaction. Every method but those on persons is set-based: batches in, batches out."""
 
     # pages
     def known_links(self, system: str, obj: str, entity: str, ids: Sequence[str]) -> dict[str, Known]: ...
     def count_links(self, system: str, obj: str, entity: str) -> int: ...
     def add_links(
-        self, system: str, obj: str, entity: str, run: str, at: str, rows: Sequence[tuple[int, Sighting]]
-    ) -> None: ...
+        self, where: tuple[str, str, str], run: str, rules: str, at: str, rows: Sequence[Arrival]
+    ) -> bool: ...
+    def unfresh(self, links: Collection[int]) -> None: ...
     def change_links(self, run: str, at: str, rows: Sequence[tuple[Known, Sighting, int]]) -> None: ...
     def touch_links(self, at: str, rows: Sequence[tuple[Known, Sighting]]) -> None: ...
     def current(self, links: Sequence[int]) -> dict[int, Doc]: ...
     def write_journal(self, run: str, at: str, rows: Sequence[tuple[int, str, Doc]]) -> None: ...
     def end_links(self, at: str, rows: Sequence[tuple[int, str]]) -> None: ...
-    def put_keys(
-        self, entity: str, rows: Sequence[tuple[int, Sequence[tuple[str, str]]]], *, replace: bool
-    ) -> None: ...
+    def add_keys(self, rows: Iterable[tuple[int, int]]) -> None: ...
+    def drop_keys(self, rows: Iterable[tuple[int, int]]) -> None: ...
     def mark_dirty(self, entity: str, rows: Iterable[tuple[str, str, str, str]]) -> None: ...
     def cursor(self, system: str, obj: str, entity: str) -> str | None: ...
     def put_cursor(self, system: str, obj: str, entity: str, value: str | None, at: str, *, complete: bool) -> None: ...
 
     # identity
-    def lonely(self, entity: str, after: int, limit: int) -> list[Link]: ...
+    def bear(self, entity: str, rules: str, births: str, at: str, limit: int) -> list[Newborn]: ...
+    def unfresh_all(self, entity: str) -> None: ...
     def unplaced(self, entity: str, after: int, limit: int) -> list[Link]: ...
-    def sharing(self, links: Collection[int]) -> set[int]: ...
-    def key_neighbours(self, links: Collection[int]) -> list[tuple[int, str, str]]: ...
+    def every_link(self, entity: str, after: int, limit: int) -> list[Link]: ...
+    def sharing(self, keys: Collection[int]) -> list[tuple[int, int]]: ...
     def links(self, ids: Collection[int]) -> list[Link]: ...
     def apart(self, links: Collection[int]) -> frozenset[tuple[int, int]]: ...
     def put_apart(self, pairs: Iterable[tuple[int, int]], by: str, at: str) -> None: ...
@@ -290,11 +332,12 @@ class Work(Protocol):
 
     # deciding
     def due_records(self, entity: str, reasons: Collection[str], now: str, limit: int) -> list[str]: ...
-    def clear_dirty(self, records: Collection[str], reasons: Collection[str], system: str | None = None) -> None: ...
+    def clear_dirty(
+        self, entity: str, records: Collection[str], reasons: Collection[str], system: str | None = ""
+    ) -> None: ...
     def mark_all_dirty(self, entity: str, reason: str, due: str) -> None: ...
     def records(self, ids: Collection[str]) -> dict[str, Record]: ...
     def links_of(self, records: Collection[str]) -> list[Link]: ...
-    def add_births(self, entity: str, run: str, at: str, rows: Sequence[Birth]) -> None: ...
     def add_records(self, rows: Sequence[Record]) -> None: ...
     def change_records(self, rows: Sequence[Record]) -> None: ...
     def settle_links(self, rows: Sequence[Link]) -> None: ...
@@ -349,15 +392,3 @@ class Store(Protocol):
     def overlay(self) -> AbstractContextManager[Store]:
         """The same state, on which everything written is forgotten at the end."""
         ...
-
-
-def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of at most `size` items."""
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from fsm_core.errors import BadMapping
 from fsm_core.model.entity import EntityShape, shape_of
-from fsm_core.model.party import Customer
+from fsm_core.model.party import Contact, Customer, Site
 
-SHAPES: dict[str, EntityShape] = {model.entity_name: shape_of(model) for model in (Customer,)}
+SHAPES: dict[str, EntityShape] = {model.entity_name: shape_of(model) for model in (Customer, Contact, Site)}
 """Every entity of the hub by name."""
 
 

@@ -34,6 +34,8 @@ class Comparator(StrEnum):
     SET = "set"
     DECIMAL = "decimal"
     FLAG = "flag"
+    NUMBERS = "numbers"
+    """A group of decimal texts."""
 
 
 def blank(value: Value) -> bool:
@@ -74,11 +76,12 @@ def _exact(a: Value, b: Value) -> bool:
 
 
 def _caseless(a: Value, b: Value) -> bool:
-    return _folded(str(a)) == _folded(str(b))
+    return folded(str(a)) == folded(str(b))
 
 
 @lru_cache(maxsize=4096)
-def _folded(value: str) -> str:
+def folded(value: str) -> str:
+    """Text as a person would call it equal: no case, no odd forms of letters, single blanks."""
     return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
 
@@ -130,7 +133,7 @@ def _address_key(value: Mapping[str, Value]) -> tuple[str, ...]:
     line = f"{value.get('street') or ''} {value.get('number') or ''}"
     rest = (value.get(name) or "" for name in ("extra", "postcode", "city", "country"))
     region = str(value.get("region") or "")
-    return (_folded(line).replace(" ", ""), *(_folded(str(part)) for part in rest), _folded(region))
+    return (folded(line).replace(" ", ""), *(folded(str(part)) for part in rest), folded(region))
 
 
 def _set(a: Value, b: Value) -> bool:
@@ -142,6 +145,10 @@ def _decimal(a: Value, b: Value) -> bool:
         return Decimal(str(a)) == Decimal(str(b))
     except InvalidOperation:
         return bool(a == b)
+
+
+def _numbers(a: Value, b: Value) -> bool:
+    return all(_decimal(a.get(name) or 0, b.get(name) or 0) for name in {*a, *b})
 
 
 def _flag(a: Value, b: Value) -> bool:
@@ -158,6 +165,7 @@ _BY_COMPARATOR: dict[Comparator, Same] = {
     Comparator.SET: _set,
     Comparator.DECIMAL: _decimal,
     Comparator.FLAG: _flag,
+    Comparator.NUMBERS: _numbers,
 }
 
 

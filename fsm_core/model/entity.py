@@ -5,11 +5,13 @@ Not here: any particular entity.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, ClassVar, NotRequired, Required, TypeAlias, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from fsm_core.errors import BadMapping
 from fsm_core.model.compare import Comparator, Same, comparing
@@ -74,6 +76,18 @@ class EntityShape:
         """Fields no record may be without."""
         return tuple(name for name, shape in self.fields.items() if shape.required)
 
+    @cached_property
+    def _valid(self) -> Callable[[dict[str, Any]], object]:
+        return TypeAdapter(_shown(self.model)).validator.validate_python
+
+    def surely_valid(self, values: dict[str, Any]) -> bool:
+        """Whether nothing speaks against these values, of which some may be None; if not, `faults` knows for sure."""
+        try:
+            self._valid(values)
+        except ValidationError:
+            return False
+        return True
+
     def field(self, name: str) -> FieldShape:
         """Raises `BadMapping` that lists the known fields."""
         try:
@@ -118,6 +132,24 @@ def _field_shape(name: str, annotation: Any, metadata: list[Any], *, required: b
         members=tuple(group.model_fields) if group else (),
         reference=reference,
     )
+
+
+def _shown(model: type[BaseModel]) -> Any:  # noqa: ANN401 - a class made here
+    """The model as a plain dictionary, where what need not be stated may be None: checked without making an object."""
+    fields = {
+        name: _optional(info.annotation, info.metadata, required=info.is_required())
+        for name, info in model.model_fields.items()
+    }
+    kind: Any = TypedDict  # mypy knows written ones only
+    shown = kind(f"{model.__name__}Shown", fields)
+    shown.__pydantic_config__ = ConfigDict(extra="forbid")
+    return shown
+
+
+def _optional(annotation: Any, metadata: list[Any], *, required: bool) -> Any:  # noqa: ANN401 - pydantic's own
+    group = next((part for part in _parts(annotation) if isinstance(part, type) and issubclass(part, Group)), None)
+    kind = _shown(group) if group else Annotated[annotation, *metadata] if metadata else annotation
+    return Required[kind] if required else NotRequired[kind | None]
 
 
 def _parts(annotation: Any) -> list[Any]:  # noqa: ANN401 - any type expression

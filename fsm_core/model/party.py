@@ -1,4 +1,4 @@
-"""The party family: Customer.
+"""The party family: Customer, Contact and Site.
 
 Not here: how any system names these fields (`mappings`) or who owns them (`mappings/ownership.yaml`).
 """
@@ -19,6 +19,10 @@ Text200 = Annotated[str, StringConstraints(max_length=200)]
 Code = Annotated[str, StringConstraints(max_length=40)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+Phone = Annotated[Text40, Compare(Comparator.PHONE)]
+Email = Annotated[str, StringConstraints(max_length=241), Compare(Comparator.EMAIL)]
+DECIMAL_TEXT = r"^-?\d+(\.\d+)?$"
 
 
 class Kind(StrEnum):
@@ -81,6 +85,41 @@ class Address(Group):
     country: Country | None = None
 
 
+class ContactRole(StrEnum):
+    """What a contact is asked about."""
+
+    SITE = "site"
+    BILLING = "billing"
+    TECHNICAL = "technical"
+    DECISION = "decision"
+
+
+class SiteKind(StrEnum):
+    """Whose place it is and what it is for."""
+
+    CUSTOMER_SITE = "customer_site"
+    OWN_FACILITY = "own_facility"
+    VEHICLE = "vehicle"
+    WAREHOUSE = "warehouse"
+
+
+class PersonName(Group):
+    """A person's name, decided as one value."""
+
+    first: Annotated[str, StringConstraints(max_length=40)] | None = None
+    last: Annotated[str, StringConstraints(max_length=80)]
+
+
+class Geo(Group):
+    """A position in WGS 84: degrees as decimal text, precision in metres."""
+
+    comparator: ClassVar[Comparator] = Comparator.NUMBERS
+
+    lat: Annotated[str, StringConstraints(pattern=DECIMAL_TEXT)] | None = None
+    lon: Annotated[str, StringConstraints(pattern=DECIMAL_TEXT)] | None = None
+    precision_m: Annotated[str, StringConstraints(pattern=DECIMAL_TEXT)] | None = None
+
+
 class Customer(Entity):
     """Somebody we serve or bill. Field meanings and default owners: docs/concepts.md."""
 
@@ -100,8 +139,8 @@ class Customer(Entity):
     segment: Code | None = None
     lifecycle_stage: Code | None = None
     account_manager: Text200 | None = None
-    phone: Annotated[Text40, Compare(Comparator.PHONE)] | None = None
-    email: Annotated[str, StringConstraints(max_length=241), Compare(Comparator.EMAIL)] | None = None
+    phone: Phone | None = None
+    email: Email | None = None
     website: Annotated[str, StringConstraints(max_length=255), Compare(Comparator.WEBSITE)] | None = None
     billing_address: Address | None = None
     shipping_address: Address | None = None
@@ -115,5 +154,41 @@ class Customer(Entity):
     do_not_contact: Annotated[bool, Compare(Comparator.FLAG)] = False
     privacy_hold: Annotated[bool, Compare(Comparator.FLAG)] = False
     service_notes: Annotated[str, StringConstraints(max_length=32000)] | None = None
-    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] | None = None
+    language: Language | None = None
     time_zone: Annotated[str, StringConstraints(max_length=40)] | None = None
+
+
+class Contact(Entity):
+    """A person at a customer."""
+
+    entity_name: ClassVar[str] = "contact"
+
+    customer_id: Annotated[str, Reference("customer")]
+    name: PersonName
+    job_title: Annotated[str, StringConstraints(max_length=128)] | None = None
+    department: Annotated[str, StringConstraints(max_length=80)] | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    mobile: Phone | None = None
+    roles: Annotated[list[ContactRole], Compare(Comparator.SET)] = Field(default_factory=list)
+    do_not_contact: Annotated[bool, Compare(Comparator.FLAG)] = False
+    language: Language | None = None
+
+
+class Site(Entity):
+    """A place where work is done. Its `parent_id` is the building or estate it lies in."""
+
+    entity_name: ClassVar[str] = "site"
+
+    customer_id: Annotated[str, Reference("customer")]
+    number: Text40 | None = None
+    name: Text200
+    kind: SiteKind = SiteKind.CUSTOMER_SITE
+    parent_id: Annotated[str, Reference("site")] | None = None
+    address: Address
+    geo: Geo | None = None
+    time_zone: Annotated[str, StringConstraints(max_length=64)] | None = None
+    access_instructions: Annotated[str, StringConstraints(max_length=32000)] | None = None
+    opening_hours: Text200 | None = None
+    territory: Code | None = None
+    safety_codes: Annotated[list[str], Compare(Comparator.SET)] = Field(default_factory=list)

@@ -76,6 +76,10 @@ class _Compiler:
         return lambda document: any(part(document) for part in parts)
 
     def _compare(self, left: ast.expr, ops: list[ast.cmpop], rights: list[ast.expr]) -> _Test:
+        for op, right in zip(ops, rights, strict=True):
+            if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.Constant):
+                shown = f"({ast.unparse(right)},)"
+                raise BadMapping(f"condition {self.text!r}: 'in' needs a list on its right", remedy=f"Write {shown}.")
         tests = [_OPERATORS.get(type(op)) for op in ops]
         terms = [self.compile(term) for term in (left, *rights)]
         known = [test for test in tests if test is not None]
@@ -107,6 +111,8 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 
 def _in(a: Any, b: Any) -> bool:  # noqa: ANN401 - any canonical value
+    if isinstance(b, str):
+        return isinstance(a, str) and a in b
     return b is not None and not isinstance(b, bool | int) and a in b
 
 

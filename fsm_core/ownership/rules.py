@@ -1,38 +1,24 @@
-"""The shape of the rule file: what may be written in `ownership.yaml`, and where it may not.
+"""The rule file as a whole: reading it, its parts beside the entities, and what is wrong with it.
 
-Not here: what a rule decides (`rulebook` binds it, `fsm_core.sync.merge` decides).
+Not here: entities (`entities`), fields (`fields`), what a rule decides (`rulebook` binds it, `fsm_core.sync.merge`
+decides), and what is unwise about a file that can be read (`check`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from fsm_core.errors import BadMapping
-from fsm_core.sync.types import NonOwnerChange, Policy
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: Any) -> Any:  # noqa: ANN401 - whatever YAML held
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d+)\s*([smhd])", value.strip())):
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from fsm_core.ownership.entities import Create, Delete, EntityRules, Handover, Match, Owner, OwnerCase
+from fsm_core.ownership.fields import FieldCase, FieldRule
+from fsm_core.ownership.lines import read
+from fsm_core.ownership.words import OWNER, Duration, OneOrMore, Role, Strict
+from fsm_core.sync.types import NonOwnerChange
 
 
 class Guard(Strict):
@@ -40,17 +26,11 @@ class Guard(Strict):
 
     max_change_ratio: float = 0.25
     max_blank_ratio: float = 0.02
+    max_delete_ratio: float = 0.05
     min_rows: int = 50
     """Below this many rows ratios say nothing."""
-
-
-class Answers(Strict):
-    """How rivals are settled; each may be left to the next wider scope."""
-
-    non_owner_change: NonOwnerChange | None = None
-    both_changed: Literal["owner_wins", "conflict"] | None = None
-    blank_by_owner: Literal["accept", "conflict"] | None = None
-    fill_blank: bool | None = None
+    max_writes_per_hour: int = 5
+    """Writes of the same value to one record of one system within an hour, before a person has to look at it."""
 
 
 class Defaults(Strict):
@@ -60,73 +40,89 @@ class Defaults(Strict):
     both_changed: Literal["owner_wins", "conflict"] = "owner_wins"
     blank_by_owner: Literal["accept", "conflict"] = "conflict"
     fill_blank: bool = True
+    stale_after: Duration | None = None
+    unowned: Literal["error", "local"] = "error"
+    """A field without a rule: an error, or each system's own affair."""
+    proposal_ttl: Duration | None = None
+    proposal_end: Literal["revert", "keep"] = "revert"
     guard: Guard = Guard()
 
 
-class FieldRule(Answers):
-    """A rule for one field or group; empty means: the entity's owner decides."""
+class Singleton(Strict):
+    """A thing exactly one system may be in charge of: one system, or one per value of a field."""
 
-    policy: Policy = Policy.OWNER
-    owner: str | None = None
-    fallback_owner: str | None = None
-    rank: tuple[str, ...] = ()
-    among: tuple[str, ...] = ()
-    skew: Duration = timedelta(seconds=2)
-    removals: Literal["any", "owner_only"] = "any"
-    immutable_after: Literal["set"] | None = None
-    group: bool = False
+    per: OneOrMore
+    system: OneOrMore | None = None
+    map: dict[str, Role] = Field(default_factory=dict)
+    max_active: int | None = None
 
-
-class OwnerCase(Strict):
-    """`if` this holds of the agreed state, `owner` owns the record."""
-
-    if_: str = Field(alias="if")
-    owner: str
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum((self.system is not None, bool(self.map), self.max_active is not None)) != 1:
+            raise ValueError("state one of 'system', 'map' and 'max_active'")
+        return self
 
 
-class Owner(Strict):
-    """Who owns a record: the first true case, else the default."""
+class Questions(Strict):
+    """Which questions a route is about; empty means all."""
 
-    default: str
-    when: tuple[OwnerCase, ...] = ()
-
-
-class Match(Strict):
-    """What links two systems' records without asking, and what is worth a question."""
-
-    keys: tuple[tuple[str, ...], ...] = ()
-    ask: tuple[tuple[str, ...], ...] = ()
+    entity: OneOrMore = ()
+    field: OneOrMore = ()
+    type: OneOrMore = ()
 
 
-class Create(Strict):
-    """Who may bring a record into the world, and where it then goes (`always`, `never` or a condition)."""
+class Route(Strict):
+    """Who is asked, and how urgent it is. The first route that says each counts."""
 
-    allowed: tuple[str, ...] = ()
-    replicate_to: dict[str, str] = Field(default_factory=dict)
+    match: Questions = Questions()
+    to: str = ""
+    severity: Literal["low", "normal", "high"] | None = None
 
 
-class EntityRules(Strict):
-    """All rules of one entity."""
+class Accepted(Strict):
+    """Findings of `rules check` that are known and borne, with the reason."""
 
-    match: Match = Match()
-    create: Create = Create()
-    owner: Owner
-    fields: dict[str, FieldRule] = Field(default_factory=dict)
+    check: str = Field(pattern=r"^S\d\d$")
+    entity: OneOrMore = ()
+    field: OneOrMore = ()
+    system: OneOrMore = ()
+    reason: str = Field(min_length=10)
 
 
 class RuleFile(Strict):
     """The whole file. `bind` names the system that plays each role."""
 
     version: int
-    bind: dict[str, str]
+    bind: dict[Role, str]
     defaults: Defaults = Defaults()
+    clearance: dict[Role, tuple[Literal["personal", "finance"], ...]] = Field(default_factory=dict)
+    """Classes of data a role's system may hold."""
+    singletons: dict[str, Singleton] = Field(default_factory=dict)
     entities: dict[str, EntityRules]
+    routing: tuple[Route, ...] = ()
+    accept: tuple[Accepted, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for name, rules in self.entities.items():
+            if rules.owner.from_ is not None and rules.owner.from_ not in self.singletons:
+                known = ", ".join(self.singletons) or "none"
+                raise ValueError(f"{name}.owner.from: no singleton {rules.owner.from_!r}; known: {known}")
+        if OWNER in self.bind:
+            raise ValueError(f"no role may be called {OWNER!r}: it stands for the owner of a record")
+        return self
+
+    def bound(self, role: Role, entity: str) -> str | None:
+        """The system that plays a role for an entity; None when nobody does."""
+        rules = self.entities.get(entity)
+        own = rules.bind if rules else {}
+        return own.get(role, self.bind.get(role))
 
 
 def parse(text: str, where: str = "ownership.yaml") -> RuleFile:
     """Read a rule file; raises `BadMapping` that names the place and the known keys."""
     try:
-        return RuleFile.model_validate(yaml.safe_load(text))
+        return RuleFile.model_validate(read(text))
     except yaml.YAMLError as error:
         raise BadMapping(f"{where} is not YAML: {error}") from None
     except ValidationError as error:
@@ -135,8 +131,19 @@ def parse(text: str, where: str = "ownership.yaml") -> RuleFile:
 
 def load(path: Path) -> tuple[RuleFile, str]:
     """The rule file and the hash that names this version of it in the audit."""
-    text = path.read_text(encoding="utf8")
-    return parse(text, str(path)), hashlib.sha256(text.encode()).hexdigest()[:12]
+    try:
+        text = path.read_text(encoding="utf8")
+    except OSError as error:
+        raise BadMapping(f"cannot read the rule file {path}: {error.strerror}") from None
+    return parse(text, str(path)), version_of(text)
+
+
+def version_of(text: str) -> str:
+    """The hash that names this text of the rules."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+# -- what is wrong -------------------------------------------------------------------------------
 
 
 def _told(where: str, error: ValidationError) -> str:
@@ -145,19 +152,41 @@ def _told(where: str, error: ValidationError) -> str:
     place = ".".join(str(part) for part in fault["loc"])
     known = _known_keys(fault["loc"])
     hint = f"; known keys: {', '.join(known)}" if fault["type"] == "extra_forbidden" and known else ""
-    return f"{where}: {place}: {fault['msg']}{hint}"
+    return f"{where}: {place + ': ' if place else ''}{fault['msg'].removeprefix('Value error, ')}{hint}"
+
+
+_ROOT: dict[str, type[BaseModel]] = {
+    "defaults": Defaults,
+    "singletons": Singleton,
+    "entities": EntityRules,
+    "routing": Route,
+    "accept": Accepted,
+}
+_ENTITY: dict[str, type[BaseModel]] = {
+    "match": Match,
+    "create": Create,
+    "delete": Delete,
+    "owner": Owner,
+    "handover": Handover,
+    "fields": FieldRule,
+}
+_WITHIN: dict[type[BaseModel], dict[str, type[BaseModel]]] = {
+    RuleFile: _ROOT,
+    EntityRules: _ENTITY,
+    Defaults: {"guard": Guard},
+    Owner: {"when": OwnerCase},
+    FieldRule: {"when": FieldCase},
+    Route: {"match": Questions},
+}
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
-    scopes: dict[str, type[BaseModel]] = {
-        "fields": FieldRule,
-        "match": Match,
-        "create": Create,
-        "owner": Owner,
-        "defaults": Defaults,
-        "guard": Guard,
-    }
     model: type[BaseModel] = RuleFile
     for part in loc[:-1]:
-        model = EntityRules if part == "entities" else scopes.get(str(part), model)
+        model = _WITHIN.get(model, {}).get(str(part), model)
     return sorted(info.alias or name for name, info in model.model_fields.items())
+
+
+def as_document(file: RuleFile) -> dict[str, Any]:
+    """The file as plain values, with what it leaves out filled in."""
+    return file.model_dump(mode="json", by_alias=True)

@@ -1,4 +1,4 @@
-"""Plain births: records that one system alone speaks of, made a page at a time.
+"""Plain births: records that one system alone speaks of, decided when their page lands and made many at a time.
 
 Such a record says exactly what its system says, blanks left out, as the general way (`decide`) would find too: no rule
 has a rival to weigh. Not here: births of several links together, and what cannot be born (`converge`).
@@ -6,50 +6,40 @@ has a rival to weigh. Not here: births of several links together, and what canno
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from fsm_core.model.compare import canonical, stated
+from fsm_core.model.compare import stated
 from fsm_core.service.hub import Hub
-from fsm_core.service.problems import UNBORN
-from fsm_core.state import Birth, Link, Work
+from fsm_core.state import Decision, Doc, Newborn, Work
 
-BORN_HERE = "born here"
+BIRTHS = "births"
 
 
-def bear_plain(hub: Hub, work: Work, entity: str, links: Sequence[Link]) -> set[int]:
-    """Make a record of each of these unplaced links that can be one by itself; returns their numbers.
+def plain(hub: Hub, entity: str, system: str) -> Callable[[Doc], str | None]:
+    """A function that says of what a link shows which other systems should hold it, with commas between.
 
-    The others are left as they are: a field is set apart by a rule, the values are no valid record, or the system may
-    not create.
+    It says None where the link cannot be a record by itself: a field is set apart by a rule, the values are no valid
+    record, the system may not create, or its parent says where it goes.
     """
-    plain = _plain(hub, entity)
-    births = [birth for link in links if (birth := plain(link)) is not None]
-    born = {birth.link for birth in births}
-    work.add_births(entity, hub.run, hub.at(), births)
-    known: defaultdict[str, list[str]] = defaultdict(list)
-    for link in links:
-        if link.id in born:
-            known[link.system].append(link.external_id)
-    for system, ids in known.items():
-        work.solve_problems(system, ids, UNBORN, hub.at())
-    return born
-
-
-def _plain(hub: Hub, entity: str) -> Callable[[Link], Birth | None]:
     book = hub.book(entity)
-    text, faults = hub.ids.text, book.shape.faults
+    valid, looked_at = book.shape.surely_valid, book.set_apart | book.switches()
 
-    def plain(link: Link) -> Birth | None:
-        document = stated(link.now)
-        if link.system not in book.creators or not book.set_apart.isdisjoint(document) or faults(document):
+    def wanted(shown: Doc) -> str | None:
+        told = stated({name: shown[name] for name in looked_at if name in shown})
+        if not book.set_apart.isdisjoint(told) or not valid(shown):
             return None
-        wanted = [system for system in book.wanted_in(document) if system != link.system]
-        said = {
-            "run": hub.run, "rules": hub.rulebook.version, "note": BORN_HERE,
-            "system": link.system, "at": link.changed_at, "by": link.changed_by,
-        }  # fmt: skip
-        encoded, provenance = canonical(document).decode(), canonical({"*": said}).decode()
-        return Birth(link.id, text(), encoded, provenance, text(), wanted)
+        return ",".join([other for other in book.wanted_in(told) if other != system])
 
-    return plain
+    alone = system in book.creators and not book.goes_by_parents
+    return wanted if alone else lambda _shown: None
+
+
+def bear(hub: Hub, work: Work, entity: str) -> list[Newborn]:
+    """Make the records of a page of fresh links, with one decision that tells of all of them."""
+    decision = hub.ids.text()
+    born = work.bear(entity, hub.rulebook.version, decision, hub.at(), hub.page)
+    if born:
+        told = [[one.record, one.system, one.external_id] for one in born]
+        content: Doc = {"rules": hub.rulebook.version, "records": told}
+        work.write_decisions(hub.run, hub.at(), [Decision(decision, "", entity, "engine", BIRTHS, content)])
+    return born

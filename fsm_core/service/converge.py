@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from fsm_core.errors import HubError
 from fsm_core.model.compare import blank
-from fsm_core.service.birth import bear_plain
+from fsm_core.service.birth import bear
 from fsm_core.service.decide import Decided, Loaded, closed_fields, decide, in_flight, live_links, view_of
 from fsm_core.service.hub import Hub
+from fsm_core.service.keys import renew_keys
+from fsm_core.service.merges import MERGE, follow_merges, is_followed
+from fsm_core.service.parents import join_parents, parents_of
 from fsm_core.service.place import place, reconsider
 from fsm_core.service.problems import UNBORN, WRITES, problem
-from fsm_core.state import Conflict, Intent, Link, LinkState, Problem, Reason, Record, Work
+from fsm_core.service.release import refers, release, tell_orphans
+from fsm_core.state import MERGED, Conflict, Doc, Intent, Link, LinkState, Problem, Reason, Record, Work
 from fsm_core.sync.guard import halts
 from fsm_core.sync.record import View, owed
 from fsm_core.sync.types import Outcome
 
-LOOK = (Reason.OBSERVED, Reason.DECISION, Reason.RULES, Reason.ECHO)
+LOOK = (Reason.OBSERVED, Reason.DECISION, Reason.RULES, Reason.ECHO, Reason.RELEASED)
 
 
 class Halted(HubError):  # noqa: N818 - reads as what happened, like the other errors
@@ -51,7 +55,8 @@ def converge(hub: Hub, entity: str, *, confirmed: bool = False) -> Converged:
     if not confirmed:
         _guard(hub, entity)
     _activate(hub, entity)
-    _place_all(hub, entity, report)
+    follow_merges(hub, entity)
+    _place_released(hub, entity, report)
     while _decide_page(hub, entity, report):
         pass
     return report
@@ -69,23 +74,47 @@ def _guard(hub: Hub, entity: str) -> None:
 
 def _activate(hub: Hub, entity: str) -> None:
     """Look at every record again when the rules, the mapping or the rights of a system are not what they were."""
+    book = hub.book(entity)
+    keys = ["+".join(names) for names in (*book.keys, *book.ask)]
     with hub.store.begin() as work:
+        if _moved(hub, work, f"keys/{entity}", keys):
+            renew_keys(hub, work, entity)
+        moved = False
         for binding in hub.of_entity(entity):
-            name = f"{binding.system}/{entity}"
             words = [hub.rulebook.version, *sorted(binding.writable), *binding.translation.canonical_fields]
-            now = hashlib.sha256("\n".join(words).encode()).hexdigest()
-            if work.fingerprint(name) != now:
-                work.put_fingerprint(name, now, hub.at())
-                work.mark_all_dirty(entity, Reason.RULES, hub.at())
+            moved = _moved(hub, work, f"{binding.system}/{entity}", words) or moved
+        if moved:
+            work.mark_all_dirty(entity, Reason.RULES, hub.at())
+
+
+def _moved(hub: Hub, work: Work, name: str, words: Sequence[str]) -> bool:
+    """Whether something else was in force before; what is new here has nothing behind it."""
+    now = hashlib.sha256("\n".join(words).encode()).hexdigest()
+    before = work.fingerprint(name)
+    if before != now:
+        work.put_fingerprint(name, now, hub.at())
+    return before not in (None, now)
 
 
 # -- new links -----------------------------------------------------------------------------------
 
 
+def _place_released(hub: Hub, entity: str, report: Converged) -> None:
+    """Place what is new, and what was waiting for it, until nothing more is released."""
+    parents = refers(hub, entity)
+    if parents:
+        release(hub, entity)
+    _place_all(hub, entity, report)
+    while entity in parents and release(hub, entity):
+        _place_all(hub, entity, report)
+    if parents:
+        tell_orphans(hub, entity)
+
+
 def _place_all(hub: Hub, entity: str, report: Converged) -> None:
     with hub.store.begin() as work:
         reconsider(hub, work, entity)
-    _place_lonely(hub, entity, report)
+    _bear_all(hub, entity, report)
     after = 0
     while True:
         with hub.store.begin() as work:
@@ -103,33 +132,25 @@ def _place_all(hub: Hub, entity: str, report: Converged) -> None:
         hub.page_done()
 
 
-def _place_lonely(hub: Hub, entity: str, report: Converged) -> None:
-    """Links without any neighbour need no grouping: what can be a record by itself becomes one."""
-    after = 0
+def _bear_all(hub: Hub, entity: str, report: Converged) -> None:
+    """New links that are like no other become records; those landed under other rules are placed like any other."""
     while True:
         with hub.store.begin() as work:
-            lonely = work.lonely(entity, after, hub.page)
-            if not lonely:
+            born = bear(hub, work, entity)
+            if not born:
+                work.unfresh_all(entity)
                 return
-            _count_plain(report, bear_plain(hub, work, entity, lonely))
-        after = lonely[-1].id
+        report.records += len(born)
+        report.born += len(born)
         hub.page_done()
-
-
-def _count_plain(report: Converged, born: Collection[int]) -> None:
-    report.records += len(born)
-    report.born += len(born)
 
 
 def give_birth(hub: Hub, work: Work, entity: str, births: Sequence[list[Link]], report: Converged) -> None:
     """Make a record of each group of links, or say why it cannot become one."""
     creators, at = hub.book(entity).creators, hub.at()
     decided, refused = [], []
-    plain = bear_plain(hub, work, entity, [links[0] for links in births if len(links) == 1])
-    _count_plain(report, plain)
+    parents = parents_of(hub, work, entity, [link for links in births for link in links])
     for links in births:
-        if links[0].id in plain:
-            continue
         if not any(link.system in creators for link in links):
             refused.append((links, "this system may not create records of this kind", UNBORN[0]))
             continue
@@ -137,7 +158,7 @@ def give_birth(hub: Hub, work: Work, entity: str, births: Sequence[list[Link]], 
         if fault:
             refused.append((links, fault, UNBORN[1]))
         else:
-            decided.append(_born(hub, entity, links, at))
+            decided.append(_born(hub, entity, links, parents, at))
     for link in (link for one in decided for link in one.loaded.links if link.state == LinkState.INVALID):
         link.state = LinkState.LIVE
     _save(hub, work, entity, decided, report)
@@ -160,11 +181,11 @@ def _unborn(hub: Hub, entity: str, links: Sequence[Link]) -> str:
     return f"required: {', '.join(missing)}" if missing else ""
 
 
-def _born(hub: Hub, entity: str, links: list[Link], at: str) -> Decided:
+def _born(hub: Hub, entity: str, links: list[Link], parents: dict[str, Doc], at: str) -> Decided:
     record = Record(hub.ids.text(), entity, {}, {}, created_at=at, updated_at=at)
     for link in links:
         link.record = record.id
-    return decide(hub, Loaded(record, links, born=True))
+    return decide(hub, Loaded(record, links, born=True, parents=parents))
 
 
 def _refuse(hub: Hub, work: Work, entity: str, refused: Sequence[tuple[list[Link], str, str]]) -> None:
@@ -186,8 +207,8 @@ def _decide_page(hub: Hub, entity: str, report: Converged) -> bool:
         ids = work.due_records(entity, LOOK, hub.at(), hub.page)
         if not ids:
             return False
-        work.clear_dirty(ids, LOOK)
-        loaded = load(work, ids)
+        work.clear_dirty(entity, ids, LOOK)
+        loaded = load(hub, work, ids)
         decided = [decide(hub, one, everything=bool(one.conflicts or one.proposals)) for one in loaded]
         _ask_about_deletions(hub, work, loaded)
         _save(hub, work, entity, decided, report)
@@ -197,7 +218,7 @@ def _decide_page(hub: Hub, entity: str, report: Converged) -> bool:
 
 
 def _look_again(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]) -> None:
-    """At once where a side moved after a decision; later where a write in flight hides what a system shows."""
+    """At once where a side moved or ownership may have passed; later where a write in flight hides what is shown."""
     hidden = [
         one.loaded.record.id
         for one in decided
@@ -208,9 +229,18 @@ def _look_again(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]) -
     work.mark_dirty(entity, [(record, Reason.OBSERVED, "", later) for record in hidden])
     moved = [one.loaded.record.id for one in decided if one.unsettled]
     work.mark_dirty(entity, [(record, Reason.DECISION, "", hub.at()) for record in moved])
+    passed = [one.loaded.record.id for one in decided if _may_pass(hub, one)]
+    work.mark_dirty(entity, [(record, Reason.RULES, "", hub.at()) for record in passed])
 
 
-def load(work: Work, ids: Sequence[str]) -> list[Loaded]:
+def _may_pass(hub: Hub, one: Decided) -> bool:
+    """Whether a value changed that says who owns others, while somebody proposes something."""
+    switches = hub.book(one.loaded.record.entity).switches()
+    waits = one.new_proposals or any(p.state == "open" for p in one.loaded.proposals)
+    return one.changed and bool(waits) and not switches.isdisjoint(one.verdicts)
+
+
+def load(hub: Hub, work: Work, ids: Sequence[str]) -> list[Loaded]:
     """Everything known of these records."""
     records = work.records(ids)
     links: defaultdict[str, list[Link]] = defaultdict(list)
@@ -224,7 +254,7 @@ def load(work: Work, ids: Sequence[str]) -> list[Loaded]:
         loaded[proposal.record].proposals.append(proposal)
     for attempt in work.attempts_of(records):
         loaded[attempt.record].attempts.append(attempt)
-    return list(loaded.values())
+    return join_parents(hub, work, list(loaded.values()))
 
 
 def _ask_about_deletions(hub: Hub, work: Work, loaded: Sequence[Loaded]) -> None:
@@ -232,9 +262,10 @@ def _ask_about_deletions(hub: Hub, work: Work, loaded: Sequence[Loaded]) -> None
     questions, moot = [], []
     for one in loaded:
         alive = {link.id for link in live_links(one.links)}
-        moot += [c for c in one.conflicts if c.type == "delete" and c.snapshot.get("link") in alive]
-        known = {c.snapshot.get("link") for c in one.conflicts if c.type == "delete"}
+        moot += [c for c in one.conflicts if c.type in ("delete", MERGE) and c.snapshot.get("link") in alive]
+        known = {c.snapshot.get("link") for c in one.conflicts if c.type in ("delete", MERGE)}
         ended = [link for link in one.links if link.state == LinkState.ENDED and link.id not in known]
+        ended = [link for link in ended if not is_followed(work, link)]
         questions += [_deletion(hub, one.record, link) for link in ended]
     work.add_conflicts(questions)
     for conflict in moot:
@@ -275,7 +306,15 @@ def _save(hub: Hub, work: Work, entity: str, decided: Sequence[Decided], report:
     for link, name in [freed for one in decided for freed in one.freed]:
         work.solve_problems(link.system, [link.external_id], WRITES, hub.at(), field=name)
     work.mark_dirty(entity, _deliveries(hub, decided))
+    _wake_children(hub, work, entity, decided)
     _count(report, decided)
+
+
+def _wake_children(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]) -> None:
+    """Who owns what refers to a record, and where that goes, may depend on what the record says now."""
+    for child, fields in hub.rulebook.watchers(entity).items():
+        changed = [d for d in decided if d.changed and not d.loaded.born and not fields.isdisjoint(d.verdicts)]
+        work.mark_children(child, [d.loaded.record.id for d in changed], Reason.RULES, hub.at())
 
 
 def _deliveries(hub: Hub, decided: Sequence[Decided]) -> list[tuple[str, str, str, str]]:
@@ -292,7 +331,7 @@ def owing(hub: Hub, loaded: Loaded, more: Sequence[Conflict] = ()) -> list[str]:
     record = loaded.record
     book = hub.book(record.entity)
     open_conflicts = [c for c in (*loaded.conflicts, *more) if c.state == "open"]
-    closed = closed_fields(book, record, open_conflicts)
+    closed = closed_fields(book, loaded, open_conflicts)
     systems = {
         link.system
         for link in live_links(loaded.links)
@@ -311,10 +350,14 @@ def _assumed(hub: Hub, link: Link, attempts: Sequence[Intent]) -> View:
 def missing(hub: Hub, loaded: Loaded, conflicts: Sequence[Conflict]) -> list[str]:
     """Systems that should hold this record and never did; none while a question about identity is open."""
     record = loaded.record
-    if any(c.type in ("match", "delete") and c.state == "open" for c in conflicts):
+    if record.lifecycle == MERGED or any(c.type in _IDENTITY and c.state == "open" for c in conflicts):
         return []
     present = {link.system for link in loaded.links}
-    return [system for system in hub.book(record.entity).wanted_in(record.document) if system not in present]
+    book = hub.book(record.entity)
+    return [s for s in book.wanted_in(book.joined(record.document, loaded.parents)) if s not in present]
+
+
+_IDENTITY = ("match", "delete", MERGE)
 
 
 def _count(report: Converged, decided: Sequence[Decided]) -> None:

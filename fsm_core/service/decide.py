@@ -31,6 +31,8 @@ class Loaded:
     attempts: list[Intent] = field(default_factory=list)
     """Writes whose end is not known."""
     born: bool = False
+    parents: dict[str, Doc] = field(default_factory=dict)
+    """Agreed documents it refers to, by record, where conditions look into them."""
 
 
 @dataclass(slots=True)
@@ -86,9 +88,9 @@ def frozen_fields(conflicts: Sequence[Conflict]) -> frozenset[str]:
     return frozenset(conflict.field for conflict in conflicts if conflict.type == "field")
 
 
-def closed_fields(book: EntityBook, record: Record, conflicts: Sequence[Conflict]) -> frozenset[str]:
+def closed_fields(book: EntityBook, loaded: Loaded, conflicts: Sequence[Conflict]) -> frozenset[str]:
     """Fields of which nothing is written now: in question, or kept by each system for itself."""
-    return frozen_fields(conflicts) | book.local(record.document)
+    return frozen_fields(conflicts) | book.local(book.joined(loaded.record.document, loaded.parents))
 
 
 def decide(hub: Hub, loaded: Loaded, *, everything: bool = False) -> Decided:
@@ -114,7 +116,7 @@ def _verdicts(
 
     def decided(on: Doc, which: list[str]) -> dict[str, Verdict]:
         return decide_fields(
-            book.shape, book.rules(on), agreed, views, which, held,
+            book.shape, book.rules(book.joined(on, loaded.parents)), agreed, views, which, held,
             lambda name: seconds(provenance(loaded.record, name).get("at")),
         )  # fmt: skip
 

@@ -10,13 +10,13 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from fsm_core.errors import BadMapping
+from fsm_core.errors import BadMapping, Drift, HubError
 from fsm_core.model.entity import EntityShape
 from fsm_core.ownership.rulebook import EntityBook, Rulebook
 from fsm_core.ports import Capabilities, Connector, Document, FieldCapability, Json, Object, Rows
@@ -50,6 +50,45 @@ class Decoded(Protocol):
         """What could not be said."""
         ...
 
+    @property
+    def ignored(self) -> bool:
+        """The mapping says that such a record is none of our business."""
+        ...
+
+
+class Row(Protocol):
+    """One correspondence as people read it; what only a report needs of a mapping."""
+
+    @property
+    def canonical(self) -> str:
+        """Field, or field and members of a group."""
+        ...
+
+    @property
+    def native(self) -> str:
+        """The native paths, a comma and a blank between them."""
+        ...
+
+    @property
+    def codec(self) -> str:
+        """What translates."""
+        ...
+
+    @property
+    def direction(self) -> str:
+        """Which way it travels."""
+        ...
+
+    @property
+    def length(self) -> int | None:
+        """Characters the mapping lets through."""
+        ...
+
+    @property
+    def values(self) -> Sequence[tuple[str, str]]:
+        """Canonical and native code."""
+        ...
+
 
 class Translation(Protocol):
     """A mapping between one vendor object and one entity."""
@@ -74,6 +113,32 @@ class Translation(Protocol):
 
     def native_of(self, field: str) -> tuple[str, ...]:
         """Where the field lives there."""
+        ...
+
+    def bare_of(self, field: str) -> tuple[str, ...]:
+        """The same places as the account describes them, in the same order."""
+        ...
+
+    def paths_of(self, field: str) -> tuple[str, ...]:
+        """Every described path the field is read from, written to or found by."""
+        ...
+
+    @property
+    def essential(self) -> tuple[str, ...]:
+        """Paths without which nothing may be read."""
+        ...
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Paths that a new record gets whatever its fields say."""
+        ...
+
+    def without(self, fields: Collection[str]) -> Translation:
+        """The same without these fields."""
+        ...
+
+    def describe_rows(self) -> Sequence[Row]:
+        """The rows of the mapping for people."""
         ...
 
     def decode(self, document: Document) -> Decoded:
@@ -101,6 +166,12 @@ class Binding:
     writable: frozenset[str]
     creatable: frozenset[str]
     """What a new record is told; some of it never again."""
+    whole: Translation
+    """The mapping as it is written; `translation` is the part of it this account shows."""
+    unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Mapped fields that are neither read nor written here, and the paths the account does not show."""
+    fault: HubError | None = None
+    """Why this entity cannot be synchronised with this system at all."""
 
     @property
     def object(self) -> Object:
@@ -109,21 +180,63 @@ class Binding:
 
 
 def bind(
-    system: str, entity: str, connector: Connector, translation: Translation, capabilities: Capabilities
+    system: str,
+    entity: str,
+    connector: Connector,
+    translation: Translation,
+    capabilities: Capabilities,
+    *,
+    required: Collection[str] = (),
 ) -> Binding:
-    """A binding whose writable fields are those that both the mapping and the account allow."""
+    """A binding of what the account shows: a field it hides is neither read nor written, and says nothing.
+
+    Writable are the fields that both the mapping and the account allow. `fault` tells when no record can be kept:
+    a field of `required`, the place of our key, or what tells records apart is hidden.
+    """
+    unseen = _unseen(translation, capabilities)
+    shown = translation.without(unseen) if unseen else translation
 
     def allowed(mapped: Callable[[str], bool], may: Callable[[FieldCapability], bool]) -> frozenset[str]:
         known = capabilities.fields
         return frozenset(
             name
-            for name in translation.canonical_fields
-            if mapped(name) and all(may(known[path]) for path in translation.native_of(name) if path in known)
+            for name in shown.canonical_fields
+            if mapped(name) and all(may(known[path]) for path in shown.bare_of(name) if path in known)
         )
 
-    writable = allowed(translation.writable, lambda field: field.writable)
-    creatable = allowed(translation.creatable, lambda field: field.creatable)
-    return Binding(system, entity, connector, translation, capabilities, writable, creatable)
+    writable = allowed(shown.writable, lambda field: field.writable)
+    creatable = allowed(shown.creatable, lambda field: field.creatable)
+    fault = _fault(translation, capabilities, {name: paths for name, paths in unseen.items() if name in required})
+    return Binding(system, entity, connector, shown, capabilities, writable, creatable, translation, unseen, fault)
+
+
+def _unseen(translation: Translation, capabilities: Capabilities) -> dict[str, tuple[str, ...]]:
+    """Per field the paths the account does not show; nothing where it was not asked for any."""
+    known = capabilities.fields
+    hidden = {
+        name: tuple(path for path in translation.paths_of(name) if path not in known)
+        for name in (translation.canonical_fields if known else ())
+    }
+    return {name: paths for name, paths in hidden.items() if paths}
+
+
+def _fault(
+    translation: Translation, capabilities: Capabilities, required: Mapping[str, tuple[str, ...]]
+) -> HubError | None:
+    known, obj = capabilities.fields, translation.object
+    hidden = [path for path in translation.essential if known and path not in known]
+    if known and obj.key and capabilities.key is None:
+        return Drift("the hub's record id has no place: the account does not show it", object=obj.name, field=obj.key)
+    if hidden:
+        message = "the account does not show what tells which records are ours"
+        return Drift(message, object=obj.name, field=", ".join(hidden))
+    for name, paths in required.items():
+        message = f"the account does not show where {name} lives, and no record is without it"
+        return Drift(message, object=obj.name, field=", ".join(paths))
+    return None
+
+
+POOL = 4096
 
 
 class _Entropy:
@@ -136,8 +249,10 @@ class _Entropy:
     def take(self, size: int) -> bytes:
         """Bytes that nobody has seen."""
         with self._lock:
+            if size > POOL:
+                return os.urandom(size)
             if self._at + size > len(self._pool) or self._owner != os.getpid():  # a forked child has its own
-                self._pool, self._at, self._owner = os.urandom(4096), 0, os.getpid()
+                self._pool, self._at, self._owner = os.urandom(POOL), 0, os.getpid()
             self._at += size
             return self._pool[self._at - size : self._at]
 
@@ -156,10 +271,18 @@ class Ids:
         at, random = f"{int(self._clock() * 1000):012x}", self._entropy(10).hex()
         return f"{at[:8]}-{at[8:]}-7{random[:3]}-{_VARIANT[random[4]]}{random[5:8]}-{random[8:]}"
 
+    def texts(self, count: int) -> list[str]:
+        """As many UUIDv7 of this moment, in ascending order."""
+        at = f"{int(self._clock() * 1000):012x}"
+        pool = self._entropy(10 * count).hex()
+        chosen = sorted(pool[start : start + 20] for start in range(0, 20 * count, 20))
+        head = f"{at[:8]}-{at[8:]}-7"
+        return [f"{head}{r[:3]}-{_VARIANT[r[4]]}{r[5:8]}-{r[8:]}" for r in chosen]
+
     def numbers(self, count: int) -> range:
         """Numbers above all given before by this process, and by others a millisecond ago."""
         with self._lock:
-            fresh = (int(self._clock() * 1000) << 21) | (int.from_bytes(self._entropy(2), "big") & 0x3FFF)
+            fresh = (int(self._clock() * 1000) << 21) | (int.from_bytes(self._entropy(3), "big") & 0xFFFFF)
             first = max(self._last + 1, fresh)
             self._last = first + count - 1
         return range(first, first + count)
@@ -237,6 +360,7 @@ class _Running(AbstractContextManager[Run]):
     def __enter__(self) -> Run:
         with self._hub.store.begin() as work:
             work.add_run(self._run)
+        self._before = self._hub.run, self._hub.frozen
         self._hub.run = self._run.id
         self._thresholds = gc.get_threshold()
         gc.freeze()
@@ -247,6 +371,6 @@ class _Running(AbstractContextManager[Run]):
     def __exit__(self, *_error: object) -> None:
         gc.set_threshold(*self._thresholds)
         gc.unfreeze()
-        self._hub.frozen = False
+        self._hub.run, self._hub.frozen = self._before  # what is decided after the seal would break it
         with self._hub.store.begin() as work:
             work.seal_run(self._run.id, self._hub.at(), self._run.summary)

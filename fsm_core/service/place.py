@@ -6,14 +6,14 @@ Not here: the pure grouping (`fsm_core.sync.match`) and what the records then sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fsm_core.service.hub import Hub
+from fsm_core.service.keys import keys_of, numbered
 from fsm_core.service.problems import UNBORN, WRITES
-from fsm_core.service.pull import keys_of
-from fsm_core.state import Conflict, Link, LinkState, Reason, Work
+from fsm_core.state import GONE, MERGED, Conflict, Link, LinkState, Reason, Work
 from fsm_core.sync.match import Assembly, Candidate, Group, Question, assemble
 
 USABLE = (LinkState.LIVE, LinkState.PENDING, LinkState.INVALID)
@@ -41,19 +41,16 @@ def place(hub: Hub, work: Work, entity: str, fresh: list[Link]) -> Placing:
     fresh = _by_own_key(work, entity, _landed(work, fresh), placing, at)
     if not fresh:
         return placing
-    sharing = work.sharing([link.id for link in fresh])
-    alone = [link for link in fresh if link.id not in sharing]
+    links, keys = _component(hub, work, entity, fresh)
+    alone = [link for link in fresh if link.id not in keys]
     placing.births += [[link] for link in alone]
     placing.methods |= dict.fromkeys((link.id for link in alone), "created")
-    if not sharing:
+    if not keys:
         return placing
-    fresh = [link for link in fresh if link.id in sharing]
-    rows = _component(work, sharing)
-    links = {link.id: link for link in [*fresh, *work.links(set(rows) - sharing)]}
     usable = {n: link for n, link in links.items() if link.state in USABLE}
     known = work.links_of({link.record for link in usable.values() if link.record})
     usable |= {link.id: link for link in known if link.state == LinkState.LIVE}
-    assembly = _assembled(hub, work, entity, usable, rows)
+    assembly = _assembled(hub, work, entity, usable, keys)
     _attach(work, entity, assembly, usable, placing, at)
     _ask(hub, work, entity, assembly.questions, usable, placing)
     return placing
@@ -83,7 +80,7 @@ def _as_asked(hub: Hub, link: Link, side: dict[str, Any]) -> bool:
         return link.state == LinkState.PENDING and bool(link.now == side["values"])
     shown, asked = keys_of(hub, link.entity, [(link.id, link.now), (link.id, side["values"])])
     moved = side["record"] is not None and link.record != side["record"]
-    return link.state != LinkState.ENDED and shown == asked and not moved
+    return link.state not in GONE and shown == asked and not moved
 
 
 def records_in(conflict: Conflict) -> list[str]:
@@ -102,8 +99,8 @@ def _by_own_key(work: Work, entity: str, fresh: list[Link], placing: Placing, at
     claims = {link.hub_key for link in fresh if link.hub_key}
     if not claims:
         return fresh
-    records = {n: record for n, record in work.records(claims).items() if record.entity == entity}
-    taken = {(link.record, link.system) for link in work.links_of(records) if link.state != LinkState.ENDED}
+    records = {n: r for n, r in work.records(claims).items() if r.entity == entity and r.lifecycle != MERGED}
+    taken = {(link.record, link.system) for link in work.links_of(records) if link.state not in GONE}
     first = {(link.hub_key, link.system): link for link in reversed(fresh) if link.hub_key in records}
     own = [link for claim, link in sorted(first.items()) if claim not in taken]
     work.place([(link.id, link.hub_key, LinkState.LIVE, "key") for link in own])
@@ -114,21 +111,33 @@ def _by_own_key(work: Work, entity: str, fresh: list[Link], placing: Placing, at
     return [link for link in fresh if link.id not in mine]
 
 
-def _component(work: Work, start: Collection[int]) -> dict[int, dict[str, set[str]]]:
-    """Keys of these links and of every link reachable over equal keys."""
+def _component(
+    hub: Hub, work: Work, entity: str, start: Sequence[Link]
+) -> tuple[dict[int, Link], dict[int, dict[str, set[str]]]]:
+    """Links that have a key in common with another, as far as can be reached from these, and their keys by name."""
+    links: dict[int, Link] = {}
     keys: dict[int, dict[str, set[str]]] = {}
-    asked: set[int] = set()
-    frontier = set(start)
-    for _hop in range(HOPS):
-        for link, name, value in work.key_neighbours(frontier):
-            keys.setdefault(link, defaultdict(set))[name].add(value)
-        asked |= frontier
-        frontier = set(keys) - asked
-        if not frontier:
+    frontier: Sequence[Link] = start
+    for hop in range(HOPS):
+        told = dict(keys_of(hub, entity, ((link.id, link.now) for link in frontier)))
+        like: defaultdict[int, set[int]] = defaultdict(set)
+        for key, near in work.sharing({n for pairs in told.values() for n in numbered(entity, pairs)}):
+            like[key].add(near)
+        for link in frontier:
+            if hop or any(len(like[n]) > 1 for n in numbered(entity, told[link.id])):
+                links[link.id], keys[link.id] = link, _by_name(told[link.id])
+        beyond = {number for several in like.values() if len(several) > 1 for number in several} - set(links)
+        if not beyond:
             break
-    for link in start:
-        keys.setdefault(link, {})
-    return keys
+        frontier = work.links(beyond)
+    return links, keys
+
+
+def _by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, value in pairs:
+        found[name].add(value)
+    return found
 
 
 def _assembled(

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fsm_core.model.naming import called
 from fsm_core.service.converge import Converged, converge, load, missing
 from fsm_core.service.decide import Loaded, closed_fields, live_links, provenance, view_of
 from fsm_core.service.hub import Binding, Hub
@@ -66,7 +67,7 @@ def _writes(hub: Hub, binding: Binding) -> list[PlannedWrite]:
     while True:
         with hub.store.begin() as work:
             due = work.due_deliveries(binding.entity, binding.system, hub.at(), after, hub.page)
-            loaded = load(work, due)
+            loaded = load(hub, work, due)
         if not due:
             return writes
         writes += [write for one in loaded if (write := _write(hub, binding, one)) is not None]
@@ -79,7 +80,7 @@ def _write(hub: Hub, binding: Binding, one: Loaded) -> PlannedWrite | None:
         return None
     document, shown = one.record.document, link.now if link else {}
     book = hub.book(binding.entity)
-    closed = closed_fields(book, one.record, one.conflicts)
+    closed = closed_fields(book, one, one.conflicts)
     if link is None:
         values = told_at_birth(binding, one, closed)
     else:
@@ -90,7 +91,7 @@ def _write(hub: Hub, binding: Binding, one: Loaded) -> PlannedWrite | None:
         system=binding.system,
         action="update" if link else "create",
         record=one.record.id,
-        name=str(document.get("legal_name") or one.record.id),
+        name=called(document, one.record.id),
         external_id=link.external_id if link else "",
         fields={name: (shown.get(name), value) for name, value in sorted(values.items())},
         rules={name: str(provenance(one.record, name).get("note", "")) for name in sorted(values)},

@@ -6,13 +6,13 @@ Not here: new attempts (`push`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fsm_core.ports import Action, Change, KeyRef, Page, State
 from fsm_core.service.hub import Binding, Hub
-from fsm_core.service.pull import Pulled, land
+from fsm_core.service.pull import Pulled, land, prepared
+from fsm_core.service.references import shown
 from fsm_core.service.settle import Delivery, settle_delivered
-from fsm_core.state import Intent, IntentState, Reason, Work
+from fsm_core.state import Doc, Intent, IntentState, Reason, Work
 
 
 def probe_open(hub: Hub, binding: Binding) -> tuple[set[str], int, int]:
@@ -25,9 +25,9 @@ def probe_open(hub: Hub, binding: Binding) -> tuple[set[str], int, int]:
     if not free:
         return waiting, 0, 0
     refs = [i.external_id or KeyRef(binding.object.key, i.record) for i in free]
-    shown = binding.connector.read(binding.object, refs)
+    read = binding.connector.read(binding.object, refs)
     with hub.store.begin() as work:
-        rendered, moved = _judge(hub, work, binding, list(zip(free, shown, strict=True)))
+        rendered, moved = _judge(hub, work, binding, list(zip(free, read, strict=True)))
     observe(hub, binding, moved)
     unknown = {intent.record for intent in free if intent.state == IntentState.UNKNOWN}
     return waiting | unknown, len(free) - len(unknown), rendered
@@ -35,15 +35,19 @@ def probe_open(hub: Hub, binding: Binding) -> tuple[set[str], int, int]:
 
 def observe(hub: Hub, binding: Binding, changes: Sequence[Change]) -> None:
     """Land what was read outside a pass. What is not visible is no deletion."""
-    land(hub, binding, Page(tuple(c for c in changes if c.state is not State.MISSING)), Pulled(binding.system))
+    page = Page(tuple(change for change in changes if change.state is not State.MISSING))
+    land(hub, binding, prepared(hub, binding, page), Pulled(binding.system))
 
 
 def _judge(hub: Hub, work: Work, binding: Binding, found: list[tuple[Intent, Change]]) -> tuple[int, list[Change]]:
     deliveries, moved = [], []
-    for intent, change in found:
-        if _arrived(hub, binding, intent, change):
+    read = shown(hub, work, binding, [change for _, change in found])
+    for (intent, change), said in zip(found, read, strict=True):
+        if _arrived(hub, binding, intent, change, said.values):
             intent.state = IntentState.DELIVERED
-            deliveries.append(Delivery(intent.record, intent.link, intent.payload, change, change.id))
+            # of a create in several parts only what is shown is known to have arrived
+            whole = intent.action != Action.CREATE
+            deliveries.append(Delivery(intent.record, intent.link, intent.payload, change, change.id, whole=whole))
         elif _may_still_arrive(hub, binding, intent):
             intent.state = IntentState.UNKNOWN
         else:
@@ -63,14 +67,13 @@ def _may_still_arrive(hub: Hub, binding: Binding, intent: Intent) -> bool:
     return hub.at() < intent.due_at and not guarded
 
 
-def _arrived(hub: Hub, binding: Binding, intent: Intent, change: Change) -> bool:
+def _arrived(hub: Hub, binding: Binding, intent: Intent, change: Change, values: Doc) -> bool:
     """Whether the system shows what the attempt wrote, or its own rendering of it."""
     if change.state is not State.LIVE:
         return False
     if intent.action == Action.CREATE:
         return True
-    shown: dict[str, Any] = binding.translation.decode(change.document).values
     fields = hub.book(binding.entity).shape.fields
-    if all(fields[name].same(shown.get(name), value) for name, value in intent.payload.items()):
+    if all(fields[name].same(values.get(name), value) for name, value in intent.payload.items()):
         return True
     return change.ours and change.version != intent.expected_version

@@ -11,9 +11,21 @@ from fsm_core.errors import Duplicate, HubError
 from fsm_core.service.hub import Binding, Hub
 from fsm_core.state import Problem
 
-_REFUSALS = ("invalid", "refused", "duplicate", "notfound", "drift", "missingpermission", "warning", "locked")
+_REFUSALS = (
+    "invalid",
+    "refused",
+    "duplicate",
+    "forbidden",
+    "notfound",
+    "drift",
+    "missingpermission",
+    "warning",
+    "locked",
+)
 WRITES = tuple(f"write {refusal}" for refusal in _REFUSALS)
 """Causes of a write that was not taken, or taken with a warning."""
+TOO_OFTEN = "written too often"
+"""The cause of a link that is not written to until a person says so."""
 UNBORN = ("creation not allowed", "incomplete")
 """Causes of a record that could not be made."""
 

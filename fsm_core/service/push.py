@@ -6,57 +6,24 @@ Not here: what is owed (`fsm_core.sync.record`) and how a system is spoken to (c
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from concurrent.futures import Future, ThreadPoolExecutor
 
-from fsm_core.errors import HubError, Locked, Misconfigured, NotFound, Refused, Retry, Stale, UnknownOutcome
+from fsm_core.errors import Misconfigured, NotFound, Refused, Retry, Stale, UnknownOutcome
 from fsm_core.ports import Action, Change, Ref, State, Write, Written
+from fsm_core.service.breaker import unhurried
 from fsm_core.service.converge import load, missing
 from fsm_core.service.decide import Loaded, closed_fields, live_links, view_of
 from fsm_core.service.hub import Binding, Hub
 from fsm_core.service.probe import observe, probe_open
-from fsm_core.service.problems import from_error, warned
+from fsm_core.service.problems import warned
+from fsm_core.service.references import Owed, content_hash, telling
+from fsm_core.service.refusals import Pushed, Task, blocks, refuse, sort_failures
 from fsm_core.service.settle import Delivery, settle_delivered
-from fsm_core.state import Doc, Intent, IntentState, Link, Problem, Reason, Work
-from fsm_core.sync.record import UNDELIVERABLE, owed
-
-LONG_LOCKED = timedelta(days=1)
-"""What waits this long for somebody else's lock is told to a person."""
-
-
-@dataclass(slots=True)
-class Pushed:
-    """What became of the writes to one system."""
-
-    system: str
-    creates: int = 0
-    updates: int = 0
-    refused: int = 0
-    stale: int = 0
-    unknown: int = 0
-    found: int = 0
-    """Attempts of before whose end was found out."""
-    normalised: int = 0
-    """Values the system shows in its own rendering."""
-    stopped: str = ""
-    """Why the system was left alone for the rest of the run."""
-
-    @property
-    def delivered(self) -> int:
-        """Records written."""
-        return self.creates + self.updates
-
-
-@dataclass(slots=True)
-class Task:
-    """One attempt in the making."""
-
-    loaded: Loaded
-    link: Link | None
-    values: Doc
-    intent: Intent | None = None
-    written: Written = field(default_factory=Written)
+from fsm_core.service.unseen import HIDES_NOTHING, Hidden, hidden_now
+from fsm_core.state import Doc, Intent, IntentState, Link, Reason, Work
+from fsm_core.sync.record import owed
 
 
 def push(hub: Hub, binding: Binding) -> Pushed:
@@ -65,35 +32,80 @@ def push(hub: Hub, binding: Binding) -> Pushed:
     try:
         waiting, report.found, report.normalised = probe_open(hub, binding)
         report.unknown = len(waiting)
-        for tasks in _batches(hub, binding, waiting):
-            deliver(hub, binding, tasks, report)
+        _deliver_all(hub, binding, _batches(hub, binding, waiting), report)
     except (Retry, Misconfigured) as error:
         report.stopped = str(error.located(system=binding.system, object=binding.object.name))
     return report
+
+
+def _deliver_all(hub: Hub, binding: Binding, batches: Iterator[list[Task]], report: Pushed) -> None:
+    """As many batches at a time as the system allows; after an error of the system those under way are finished."""
+    width = binding.capabilities.in_flight
+    if width <= 1:
+        for tasks in batches:
+            deliver(hub, binding, tasks, report)
+        return
+    under_way: deque[tuple[Future[None], Pushed]] = deque()
+    with ThreadPoolExecutor(width, thread_name_prefix="batch") as pool:
+        try:
+            for tasks in batches:
+                own = Pushed(binding.system)
+                under_way.append((pool.submit(deliver, hub, binding, tasks, own), own))
+                if len(under_way) == width:
+                    _finished(under_way.popleft(), report)
+            while under_way:
+                _finished(under_way.popleft(), report)
+        finally:
+            for future, own in under_way:
+                future.exception()  # the first error is the one that is told
+                report.add(own)
+
+
+def _finished(batch: tuple[Future[None], Pushed], report: Pushed) -> None:
+    future, own = batch
+    try:
+        future.result()
+    finally:
+        report.add(own)
 
 
 def _batches(hub: Hub, binding: Binding, waiting: set[str]) -> Iterator[list[Task]]:
     """Batches of what is due now, each record once."""
     size = max(1, binding.capabilities.batch)
     began, after = hub.at(), ""
+    with hub.store.begin() as work:
+        work.wake_held(binding.entity, binding.system, began)
     while True:
         with hub.store.begin() as work:
             due = work.due_deliveries(binding.entity, binding.system, began, after, size)
             if not due:
                 return
-            loaded = load(work, [record for record in due if record not in waiting])
+            loaded = load(hub, work, [record for record in due if record not in waiting])
             tasks = [task for one in loaded if (task := _task(hub, binding, one)) is not None]
             nothing_owed = {one.record.id for one in loaded} - {task.loaded.record.id for task in tasks}
-            work.clear_dirty(nothing_owed, [Reason.DELIVER], binding.system)
+            work.clear_dirty(binding.entity, nothing_owed, [Reason.DELIVER], binding.system)
+            tasks = _tellable(hub, work, binding, tasks)
         after = due[-1]
         if tasks:
             yield tasks
 
 
+def _tellable(hub: Hub, work: Work, binding: Binding, tasks: list[Task]) -> list[Task]:
+    """Without what refers to a record that is not there yet, and what was written too often."""
+    tasks = unhurried(hub, work, binding, tasks)
+    told = telling(hub, work, binding, [Owed(t.loaded.record.id, t.values, t.link is None) for t in tasks])
+    ready = []
+    for task, one in zip(tasks, told, strict=True):
+        if one is not None:
+            task.values, task.spoken = one
+            ready.append(task)
+    return ready
+
+
 def _task(hub: Hub, binding: Binding, loaded: Loaded) -> Task | None:
     link = next((x for x in live_links(loaded.links) if x.system == binding.system), None)
     book = hub.book(binding.entity)
-    closed = closed_fields(book, loaded.record, loaded.conflicts)
+    closed = closed_fields(book, loaded, loaded.conflicts)
     if link is None:
         if binding.system not in missing(hub, loaded, loaded.conflicts):
             return None
@@ -125,18 +137,11 @@ def deliver(hub: Hub, binding: Binding, tasks: list[Task], report: Pushed) -> No
     for task, outcome in zip(tasks, outcomes, strict=True):
         task.written = outcome
     _settle(hub, binding, tasks, report)
-    blocked = next((t.written.error for t in tasks if _blocks(binding, t.written.error)), None)
+    blocked = next((t.written.error for t in tasks if blocks(binding, t.written.error)), None)
     if blocked is not None:
         if isinstance(blocked, Retry):
             blocked.id = ""  # it speaks of the system, not of the record that met it first
         raise blocked
-
-
-def _blocks(binding: Binding, error: HubError | None) -> bool:
-    """Whether an error concerns the whole system; a locked record and a field without rights do not."""
-    if isinstance(error, Misconfigured):
-        return not _field_of(binding, error)
-    return isinstance(error, Retry) and not isinstance(error, Locked)
 
 
 def _unmoved(hub: Hub, binding: Binding, tasks: list[Task], report: Pushed) -> list[Task]:
@@ -145,10 +150,11 @@ def _unmoved(hub: Hub, binding: Binding, tasks: list[Task], report: Pushed) -> l
     if not updates:
         return tasks
     shown = binding.connector.read(binding.object, [task.link.external_id for task in updates if task.link])
+    hidden = hidden_now(hub, binding, [task.link for task in updates if task.link])
     moved = {
         id(task): change
         for task, change in zip(updates, shown, strict=True)
-        if task.link is not None and _has_moved(binding, task.link, change)
+        if task.link is not None and _has_moved(binding, task.link, change, hidden.get(task.link.id, HIDES_NOTHING))
     }
     if not moved:
         return tasks
@@ -158,17 +164,17 @@ def _unmoved(hub: Hub, binding: Binding, tasks: list[Task], report: Pushed) -> l
         task.written = Written(error=NotFound("the record is not visible any more", system=binding.system))
     if invisible:
         with hub.store.begin() as work:
-            _refuse(hub, work, binding, invisible)
+            refuse(hub, work, binding, invisible)
     report.refused += len(invisible)
     report.stale += len(moved) - len(invisible)
     return [task for task in tasks if id(task) not in moved]
 
 
-def _has_moved(binding: Binding, link: Link, change: Change) -> bool:
+def _has_moved(binding: Binding, link: Link, change: Change, hidden: Hidden) -> bool:
     """By its version, or by what it shows where there are no versions."""
     if change.state is not State.LIVE or change.version != link.version:
         return True
-    return change.version == "" and dict(binding.translation.decode(change.document).values) != link.now
+    return change.version == "" and content_hash(binding, change, hidden.spoken) != link.hash
 
 
 def _prepared(hub: Hub, binding: Binding, tasks: list[Task], report: Pushed) -> tuple[list[Task], list[Write]]:
@@ -185,7 +191,7 @@ def _prepared(hub: Hub, binding: Binding, tasks: list[Task], report: Pushed) -> 
             refused.append(task)
     if refused:
         with hub.store.begin() as work:
-            _refuse(hub, work, binding, refused)
+            refuse(hub, work, binding, refused)
         report.refused += len(refused)
     return ready, writes
 
@@ -193,10 +199,10 @@ def _prepared(hub: Hub, binding: Binding, tasks: list[Task], report: Pushed) -> 
 def _write(hub: Hub, binding: Binding, task: Task) -> Write:
     record = task.loaded.record
     if task.link is None:
-        fields = binding.translation.encode_create(task.values, record.id)
+        fields = binding.translation.encode_create(task.spoken, record.id)
         action, external_id, version = Action.CREATE, "", ""
     else:
-        fields = binding.translation.encode(task.values, task.link.now)
+        fields = binding.translation.encode(task.spoken, task.link.now)
         action, external_id, version = Action.UPDATE, task.link.external_id, task.link.version
     task.intent = Intent(
         id=hub.ids.text(),
@@ -255,7 +261,7 @@ def _settle(hub: Hub, binding: Binding, tasks: Sequence[Task], report: Pushed) -
         for task in tasks:
             # a record that was created in part has a link now, and what failed is owed to it
             task.link = task.link or settled.born.get(task.loaded.record.id)
-        _sort_failures(hub, work, binding, tasks, report)
+        sort_failures(hub, work, binding, tasks, report)
         told = [t for t in arrived if t.written.warnings]
         work.raise_problems([warned(hub, binding, t.written.warnings, t.loaded.record.id, t.written.id) for t in told])
         work.change_intents([intent for task in tasks if (intent := _ended(task))])
@@ -291,78 +297,3 @@ def _ended(task: Task) -> Intent | None:
         case _:
             intent.state = IntentState.REFUSED
     return intent
-
-
-def _sort_failures(hub: Hub, work: Work, binding: Binding, tasks: Sequence[Task], report: Pushed) -> None:
-    failed = [task for task in tasks if task.written.error is not None]
-    refused = [t for t in failed if not isinstance(t.written.error, Stale | Retry | UnknownOutcome)]
-    refused = [t for t in refused if not _blocks(binding, t.written.error)]
-    stale = [t for t in failed if isinstance(t.written.error, Stale)]
-    _refuse(hub, work, binding, refused)
-    _tell_of_locks(hub, work, binding, [t for t in failed if isinstance(t.written.error, Locked)])
-    work.mark_dirty(binding.entity, [(t.loaded.record.id, Reason.OBSERVED, "", hub.at()) for t in stale])
-    report.refused += len(refused)
-    report.stale += len(stale)
-    report.unknown += sum(isinstance(t.written.error, UnknownOutcome) for t in failed)
-
-
-def _tell_of_locks(hub: Hub, work: Work, binding: Binding, locked: Sequence[Task]) -> None:
-    """A lock passes by itself; of one that stands since long a person is told, while the attempts go on."""
-    if not locked:
-        return
-    began = hub.later(-LONG_LOCKED)
-    overdue = set(work.due_deliveries(binding.entity, binding.system, began, "", hub.page))
-    problems = []
-    for task in locked:
-        error, record = task.written.error, task.loaded.record.id
-        if error is not None and record in overdue:
-            problems.append(from_error(hub, binding, error, record, _known_as(task)))
-            problems[-1].remedy = "Have it closed there, where it is open since more than a day; the hub keeps trying."
-    work.raise_problems(problems)
-
-
-def _refuse(hub: Hub, work: Work, binding: Binding, tasks: Sequence[Task]) -> None:
-    """A refused field is set aside and the rest goes out; a refused record waits for a person or a change."""
-    problems: list[Problem] = []
-    aside: list[Link] = []
-    for task in tasks:
-        error = task.written.error
-        if error is None:
-            continue
-        record = task.loaded.record.id
-        name = _field_of(binding, error)
-        problems.append(_named(from_error(hub, binding, error, record, _known_as(task)), name))
-        if name and task.link is not None and name in task.values:
-            aside += [_held(link, name) for link in work.links([task.link.id])]
-        else:
-            work.clear_dirty([record], [Reason.DELIVER], binding.system)
-    work.settle_links(aside)
-    work.raise_problems(problems)
-
-
-def _held(link: Link, name: str) -> Link:
-    link.holds[name] = UNDELIVERABLE
-    return link
-
-
-def _named(problem: Problem, name: str) -> Problem:
-    problem.field = name or problem.field
-    return problem
-
-
-def _known_as(task: Task) -> str:
-    return task.link.external_id if task.link else task.loaded.record.id
-
-
-def _field_of(binding: Binding, error: HubError) -> str:
-    """The canonical field a refusal speaks of, if it names one."""
-    if not error.field:
-        return ""
-    names = binding.translation.canonical_fields
-    if error.field in names:
-        return error.field
-    return next((name for name in names if error.field in _tails(binding.translation.native_of(name))), "")
-
-
-def _tails(paths: Sequence[str]) -> set[str]:
-    return {*paths, *(path.rpartition(".")[2] for path in paths)}

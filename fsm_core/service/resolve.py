@@ -1,4 +1,4 @@
-"""Takes people's decisions: stores them and wakes the record; the next round applies them.
+"""Takes people's decisions: stores them, tells the audit and wakes the record; the next round applies them.
 
 No remote system is called here. Not here: how a decision changes a record (`decide`).
 """
@@ -6,15 +6,18 @@ No remote system is called here. Not here: how a decision changes a record (`dec
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import combinations
 from typing import Any
 
 from fsm_core.errors import Invalid
 from fsm_core.model.compare import blank
+from fsm_core.model.entity import FieldShape
 from fsm_core.service.hub import Hub
 from fsm_core.service.place import records_in
 from fsm_core.service.problems import WRITES
-from fsm_core.state import Conflict, LinkState, Problem, Proposal, Reason, Record, Work
+from fsm_core.state import Conflict, Decision, Doc, LinkState, Problem, Proposal, Reason, Record, Work
 from fsm_core.sync.record import UNDELIVERABLE
 
 KEEP = "agreed"
@@ -27,7 +30,7 @@ def choices(conflict: Conflict) -> list[str]:
     match conflict.type:
         case "match":
             return [SAME, APART]
-        case "delete":
+        case "delete" | "merge":
             return [DETACH]
         case _:
             return [KEEP, *sorted(side["system"] for side in conflict.snapshot.get("sides", [])), VALUE]
@@ -39,16 +42,29 @@ def resolve(hub: Hub, conflict: Conflict, take: str, by: str, value: Any = None)
         raise Invalid(f"{take!r} is no answer here", remedy=f"Choose one of: {', '.join(choices(conflict))}.")
     conflict.resolved_by, conflict.resolved_at = by, hub.at()
     conflict.resolution = {"take": take}
-    with hub.store.begin() as work:
+    with _deciding(hub) as work:
         _as_read(work.conflict(conflict.id), conflict)
         match conflict.type:
             case "match":
                 _resolve_match(hub, work, conflict, take, by)
-            case "delete":
+            case "delete" | "merge":
                 _detach(hub, work, conflict)
             case _:
                 _resolve_field(hub, work, conflict, take, value)
         work.change_conflicts([conflict])
+        told = {"conflict": conflict.id, "type": conflict.type, "field": conflict.field, **conflict.resolution}
+        _tell(hub, work, by, "answer", conflict.entity, conflict.record, told)
+
+
+@contextmanager
+def _deciding(hub: Hub) -> Iterator[Work]:
+    """A transaction in the open run, or in a run of its own: the audit has a place for every decision."""
+    with nullcontext() if hub.run else hub.running("decision"), hub.store.begin() as work:
+        yield work
+
+
+def _tell(hub: Hub, work: Work, by: str, kind: str, entity: str, record: str | None, content: Doc) -> None:
+    work.write_decisions(hub.run, hub.at(), [Decision(hub.ids.text(), record or "", entity, by, kind, content)])
 
 
 def _as_read(now: Conflict | None, read: Conflict) -> None:
@@ -70,9 +86,21 @@ def _resolve_field(hub: Hub, work: Work, conflict: Conflict, take: str, value: A
     faults = [message for name, message in shape.faults(stated) if name == conflict.field]
     if faults:
         raise Invalid(faults[0], field=conflict.field, remedy="Give a value the field can hold.")
-    conflict.resolution["value"] = chosen
+    conflict.resolution["value"] = _referred(work, shape.fields[conflict.field], chosen)
     conflict.state = "decided"
     work.mark_dirty(conflict.entity, [(conflict.record or "", Reason.DECISION, "", hub.at())])
+
+
+def _referred(work: Work, field: FieldShape, chosen: Any) -> Any:  # noqa: ANN401 - a canonical value
+    """The value; of a reference the record that it means now."""
+    if not field.reference or blank(chosen):
+        return chosen
+    meant = work.survivors([chosen]).get(chosen, chosen)
+    record = work.records([meant]).get(meant)
+    if record is None or record.entity != field.reference:
+        remedy = f"Give the hub's id: 'fsm-hub record show {field.reference} ...' tells it."
+        raise Invalid(f"{chosen!r} is no {field.reference} of the hub", field=field.name, remedy=remedy)
+    return meant
 
 
 def _chosen(conflict: Conflict, take: str, value: Any) -> Any:  # noqa: ANN401 - a canonical value
@@ -138,7 +166,7 @@ def _detach(hub: Hub, work: Work, conflict: Conflict) -> None:
 
 def answer_proposal(hub: Hub, proposal: Proposal, by: str, *, adopt: bool) -> None:
     """The owner takes a proposed value over, or writes the agreed one back."""
-    with hub.store.begin() as work:
+    with _deciding(hub) as work:
         now = work.proposal(proposal.id)
         if now is None or now.state != "open":
             raise Invalid(f"proposal {proposal.id} is {now.state if now else 'gone'}", remedy="List the open ones.")
@@ -148,17 +176,21 @@ def answer_proposal(hub: Hub, proposal: Proposal, by: str, *, adopt: bool) -> No
         proposal.decided_by, proposal.decided_at = by, hub.at()
         work.change_proposals([proposal])
         work.mark_dirty(proposal.entity, [(proposal.record, Reason.DECISION, "", hub.at())])
+        told = {"proposal": proposal.id, "field": proposal.field, "take": "adopt" if adopt else "reject"}
+        _tell(hub, work, by, "answer", proposal.entity, proposal.record, told)
 
 
-def retry(hub: Hub, problem: Problem) -> None:
+def retry(hub: Hub, problem: Problem, by: str) -> None:
     """The cause is repaired, a person says: try again in the next round."""
-    with hub.store.begin() as work:
+    with _deciding(hub) as work:
         known, causes = [problem.external_id], [problem.cause]
         work.solve_problems(problem.system, known, causes, hub.at(), field=problem.field)
         if problem.record:
             _deliver_again(hub, work, problem)
         else:
             _place_again(work, problem)
+        told = {"problem": problem.id, "system": problem.system, "id": problem.external_id, "field": problem.field}
+        _tell(hub, work, by, "retry", problem.entity, problem.record, told)
 
 
 def _deliver_again(hub: Hub, work: Work, problem: Problem) -> None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from fsm_core.model.compare import canonical, digest
 from fsm_core.ports import Change, State
 from fsm_core.service.converge import load
 from fsm_core.service.decide import Loaded, closed_fields, view_of
 from fsm_core.service.hub import Binding, Hub
+from fsm_core.service.keys import replace_keys
 from fsm_core.service.problems import WRITES, problem
-from fsm_core.service.pull import difference, keys_of
+from fsm_core.service.pull import difference
+from fsm_core.service.references import Shown, keep, shown
+from fsm_core.service.unseen import HIDES_NOTHING, Hidden, hidden_of
 from fsm_core.state import Doc, Known, Link, LinkState, Reason, Work, stamp
 from fsm_core.sync.record import UNDELIVERABLE, View, owed, read_back
 
@@ -54,6 +58,8 @@ class _Settled:
     link: Link
     new: bool
     before: Doc
+    shown: Shown
+    hidden: Hidden
     news: bool = False
 
 
@@ -66,11 +72,13 @@ def settle_delivered(hub: Hub, work: Work, binding: Binding, deliveries: Sequenc
     births = [done.link for done in settled if done.new]
     updates = [done for done in settled if not done.new]
     work.insert_links(births, hub.run, at)
+    keep(hub, work, binding, [(d.link.id, d.shown.said) for d in settled if d.delivery.shown.state is State.LIVE])
     work.place([(d.link.id, d.link.record, d.link.state, d.link.method) for d in updates])
     work.show_links([done.link for done in updates], hub.run, at)
     journal = [(d.link.id, d.link.changed_by, difference(d.before, d.link.now)) for d in updates]
     work.write_journal(hub.run, at, [row for row in journal if row[2]])
-    _keys(hub, work, binding, [done.link for done in settled])
+    before = [(done.link.id, done.before) for done in settled]
+    replace_keys(hub, work, binding.entity, before, [(done.link.id, done.link.now) for done in settled])
     work.mark_dirty(binding.entity, [(d.one.record.id, Reason.ECHO, "", at) for d in settled if d.news])
     _done(hub, work, binding, settled, at)
     born = {done.one.record.id: done.link for done in settled if done.delivery.link is None}
@@ -78,19 +86,22 @@ def settle_delivered(hub: Hub, work: Work, binding: Binding, deliveries: Sequenc
 
 
 def _found(hub: Hub, work: Work, binding: Binding, deliveries: Sequence[Delivery]) -> list[_Settled]:
-    loaded = {one.record.id: one for one in load(work, sorted({d.record for d in deliveries}))}
+    loaded = {one.record.id: one for one in load(hub, work, sorted({d.record for d in deliveries}))}
     created = [d.id for d in deliveries if d.link is None]
     known = work.known_links(binding.system, binding.object.name, binding.entity, created)
     ids = {d.link for d in deliveries if d.link is not None} | {seen.id for seen in known.values()}
     links = {link.id: link for link in work.links(ids)}
+    hidden = hidden_of(hub, work, binding, {number: link.now for number, link in links.items()})
     settled = []
-    for delivery in deliveries:
+    read = shown(hub, work, binding, [delivery.shown for delivery in deliveries])
+    for delivery, said in zip(deliveries, read, strict=True):
         link = _link_of(delivery, known, links)
         if link is not None and link.record not in (None, delivery.record):
             _claimed(hub, work, binding, delivery)
             continue
         made = link or _new_link(hub, binding, delivery)
-        settled.append(_Settled(delivery, loaded[delivery.record], made, link is None, dict(made.now)))
+        kept = hidden.get(made.id, HIDES_NOTHING)
+        settled.append(_Settled(delivery, loaded[delivery.record], made, link is None, dict(made.now), said, kept))
     return settled
 
 
@@ -107,7 +118,7 @@ def _claimed(hub: Hub, work: Work, binding: Binding, delivery: Delivery) -> None
     remedy = "Merge the two records in their system, then retry."
     doubt = problem(hub, binding, delivery.record, "write duplicate", message, record=delivery.record, remedy=remedy)
     work.raise_problems([doubt])
-    work.clear_dirty([delivery.record], [Reason.DELIVER], binding.system)
+    work.clear_dirty(binding.entity, [delivery.record], [Reason.DELIVER], binding.system)
 
 
 def _new_link(hub: Hub, binding: Binding, delivery: Delivery) -> Link:
@@ -135,7 +146,7 @@ def _settle(hub: Hub, binding: Binding, done: _Settled) -> bool:
         return _unseen(link, delivery)
     link.state = LinkState.LIVE
     shape = hub.book(binding.entity).shape
-    shown = dict(binding.translation.decode(delivery.shown.document).values)
+    shown = done.shown.values
     view = View(link.system, link.now, link.base, link.sent, link.holds)
     if delivery.link is None:
         agreed = done.one.record.document
@@ -145,7 +156,8 @@ def _settle(hub: Hub, binding: Binding, done: _Settled) -> bool:
     if not delivery.whole:
         told = {n: v for n, v in told.items() if n in shown and shape.fields[n].same(shown[n], v)}
     news = read_back(shape, view, told, shown, ours=ours)
-    link.now, link.base, link.sent = view.now, view.base, view.sent
+    link.now, link.base, link.sent = done.hidden.values | view.now, view.base, view.sent
+    link.hash = digest(canonical(done.hidden.spoken | done.shown.spoken))
     link.version = delivery.shown.version
     link.changed_at = stamp(delivery.shown.changed_at)
     link.changed_by, link.ours = delivery.shown.changed_by, delivery.shown.ours
@@ -157,14 +169,11 @@ def _unseen(link: Link, delivery: Delivery) -> bool:
     if delivery.shown.state is State.DELETED:
         link.state = LinkState.ENDED
         return True
+    link.hash = b""
     if delivery.link is not None:
         link.now = {**link.now, **delivery.values}
         link.base = {**(link.base or {}), **delivery.values}
     return False
-
-
-def _keys(hub: Hub, work: Work, binding: Binding, links: Sequence[Link]) -> None:
-    work.put_keys(binding.entity, keys_of(hub, binding.entity, ((x.id, x.now) for x in links)), replace=True)
 
 
 def _done(hub: Hub, work: Work, binding: Binding, settled: Sequence[_Settled], at: str) -> None:
@@ -173,7 +182,7 @@ def _done(hub: Hub, work: Work, binding: Binding, settled: Sequence[_Settled], a
     paid, plain = [], []
     for done in settled:
         record, link = done.one.record, done.link
-        closed = closed_fields(book, record, done.one.conflicts)
+        closed = closed_fields(book, done.one, done.one.conflicts)
         if not owed(book.shape, record.document, view_of(hub, link), closed):
             paid.append(record.id)
         refused = [name for name, why in link.holds.items() if why == UNDELIVERABLE]
@@ -181,5 +190,5 @@ def _done(hub: Hub, work: Work, binding: Binding, settled: Sequence[_Settled], a
             work.solve_problems(binding.system, [link.external_id], WRITES, at, but=refused)
         else:
             plain += [link.external_id, record.id]
-    work.clear_dirty(paid, [Reason.DELIVER], binding.system)
+    work.clear_dirty(binding.entity, paid, [Reason.DELIVER], binding.system)
     work.solve_problems(binding.system, plain, WRITES, at)

@@ -15,7 +15,9 @@ from fsm_core.service.converge import Converged, converge
 from fsm_core.service.hub import Binding, Hub
 from fsm_core.service.listing import tell_unlisted
 from fsm_core.service.pull import Pulled, pull
-from fsm_core.service.push import Pushed, push
+from fsm_core.service.push import push
+from fsm_core.service.refusals import Pushed
+from fsm_core.service.unseen import remember_unseen, tell_unseen
 from fsm_core.sync.types import Outcome
 
 TURNS = 4
@@ -100,10 +102,12 @@ def synchronise(  # noqa: PLR0913 - each is a person's choice for one round
 
 def pull_into(hub: Hub, binding: Binding, report: Round, *, full: bool = False, steps: Steps = PLAIN) -> None:
     """Pull one system; note it as absent when it cannot be read."""
+    regained = tell_unseen(hub, binding)
     try:
-        pulled = steps.pull(hub, binding, full=full)
+        pulled = steps.pull(hub, binding, full=full or regained)
         report.pulled.append(pulled)
         tell_unlisted(hub, binding, pulled)
+        remember_unseen(hub, binding)
     except (Retry, Misconfigured) as error:
         report.absent[binding.system] = str(error.located(system=binding.system, object=binding.object.name))
 

@@ -1,13 +1,13 @@
-"""The audit: decisions with a digest each, runs sealed with the Merkle root over them, in the transaction of `work`.
+"""The audit: decisions with a digest each, runs sealed over them one after the other, in the transaction of `work`.
 
-Not here: what is decided.
+The hashes are made here and nowhere else. Not here: what is decided, and whether all of it still holds (`verify`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -26,17 +26,15 @@ class AuditWork(Plumbing):
         """Append to the audit: a salted digest each; the values lie apart, so that they can be erased."""
         heads, values = [], []
         for row in rows:
-            salt = os.urandom(16) if row.content else b""
-            content = dump(row.content) if row.content else ""
-            head = seal(run, row.entity, at, row.actor, row.kind)(row.id, row.record)
-            heads.append(
-                {
-                    "id": row.id, "run": run, "record": row.record, "entity": row.entity, "at": at,
-                    "actor": row.actor, "kind": row.kind, "digest": digest(head + salt + content.encode()),
-                }
-            )  # fmt: skip
-            if content:
+            head: dict[str, Any] = {
+                "id": row.id, "run": run, "record": row.record, "entity": row.entity, "at": at,
+                "actor": row.actor, "kind": row.kind, "values_digest": b"",
+            }  # fmt: skip
+            if row.content:
+                salt, content = os.urandom(16), dump(row.content)
+                head["values_digest"] = digest_of_values(salt, content)
                 values.append({"decision": row.id, "salt": salt, "content": content})
+            heads.append({**head, "digest": digest_of(head)})
         self._many(insert(t.decision), heads)
         self._many(insert(t.decision_value), values)
 
@@ -46,23 +44,36 @@ class AuditWork(Plumbing):
         self._db.execute(insert(t.run).values(root="", previous="", **row))
 
     def seal_run(self, run: str, at: str, summary: Mapping[str, Any]) -> None:
-        """A run ends: the Merkle root over its decisions, chained to the run sealed before it."""
+        """A run ends: the next link of the chain, over what the run says of itself and all its decisions."""
         c = t.run.c
-        last = select(c.root).where(c.ended_at.is_not(None), c.root != "").order_by(c.ended_at.desc(), c.id.desc())
-        previous = self._db.execute(last.limit(1)).scalar_one_or_none() or ""
+        last = select(c.number, c.root).where(c.number.is_not(None)).order_by(c.number.desc()).limit(1)
+        number, previous = self._db.execute(last).one_or_none() or (0, "")
         leaves = self._db.execute(select(t.decision.c.digest).where(t.decision.c.run == run).order_by(t.decision.c.id))
-        root = merkle_root((row[0] for row in leaves), previous)
-        values = {"ended_at": at, "root": root, "previous": previous, "summary": dump(dict(summary))}
-        self._db.execute(update(t.run).where(c.id == run).values(values))
+        (row,) = self._all(select(t.run).where(c.id == run))
+        values = {"ended_at": at, "summary": dump(dict(summary)), "number": number + 1, "previous": previous}
+        root = seal({**row, **values}, merkle_root(leaf[0] for leaf in leaves))
+        self._db.execute(update(t.run).where(c.id == run).values({**values, "root": root}))
 
 
-def seal(run: str, entity: str, at: str, actor: str, kind: str) -> Callable[[str, str], bytes]:
-    """What the digest of a decision covers beside its content, by id and record."""
-    return lambda number, record: f"{number}|{run}|{record}|{entity}|{at}|{actor}|{kind}|".encode()
+def digest_of_values(salt: bytes, content: str) -> bytes:
+    """What stands for a decision's values in its digest: without the salt nobody can guess them back."""
+    return digest(salt + content.encode())
 
 
-def merkle_root(leaves: Iterable[bytes], previous: str) -> str:
-    """Root over the leaves in order, bound to the previous root; "" for an empty run.
+def digest_of(row: Mapping[str, Any]) -> bytes:
+    """The digest of a decision: over all its columns. It holds also when salt and content are erased."""
+    told = [row[name] for name in ("id", "run", "record", "entity", "at", "actor", "kind")]
+    return digest(dump(told).encode() + row["values_digest"])
+
+
+def seal(row: Mapping[str, Any], tree: str) -> str:
+    """The root of a run: over its columns, its decisions (`tree`) and the root of the run sealed before it."""
+    names = ("number", "previous", "id", "kind", "started_at", "ended_at", "rules", "summary")
+    return hashlib.sha256(dump([*(row[name] for name in names), tree]).encode()).hexdigest()
+
+
+def merkle_root(leaves: Iterable[bytes]) -> str:
+    """Root over the leaves in order; "" for none.
 
     Neighbours are hashed in pairs, level by level, a last one without neighbour alone. One node per level is kept.
     """
@@ -80,4 +91,4 @@ def merkle_root(leaves: Iterable[bytes], previous: str) -> str:
     rest = b""
     for node in lower:
         rest = hashlib.sha256(node + rest).digest() if node or rest else b""
-    return hashlib.sha256(previous.encode() + (hashlib.sha256(root + rest).digest() if rest else root)).hexdigest()
+    return (hashlib.sha256(root + rest).digest() if rest else root).hex()

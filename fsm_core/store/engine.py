@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -16,7 +17,7 @@ from fsm_core.errors import Misconfigured
 from fsm_core.store.work import SqlWork
 
 BUSY_SECONDS = 30
-CACHE_KIB = 8_192
+CACHE_KIB = 1_024
 PAGE_BYTES = 8_192
 """Of a new database: seven rows of a kilobyte to a page, where SQLite's own 4,096 would hold three."""
 WRITER = 0x66736D
@@ -30,7 +31,12 @@ def open_engine(url: str) -> Engine:
     postgresql = make_url(url).get_backend_name() == "postgresql"
     try:
         # rows reach both drivers as tuples; an error text must not carry what records say
-        engine = create_engine(url, hide_parameters=True, paramstyle="format" if postgresql else "qmark")
+        engine = create_engine(
+            url,
+            hide_parameters=True,
+            paramstyle="format" if postgresql else "qmark",
+            connect_args={} if postgresql else {"cached_statements": 8},
+        )
     except ModuleNotFoundError as error:
         remedy = "pip install 'fsm-hub[postgres]', and an address that begins with postgresql+psycopg://"
         raise Misconfigured(f"the driver of the database is missing: {error.name}", remedy=remedy) from error
@@ -87,11 +93,13 @@ class SqlStore:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._turn = RLock()
+        """Threads of one process take turns here: SQLite would have them sleep and try again."""
 
     @contextmanager
     def begin(self) -> Iterator[SqlWork]:
         """A write transaction."""
-        with self.engine.begin() as connection:
+        with self._turn, self.engine.begin() as connection:
             yield SqlWork(connection)
 
     @contextmanager

@@ -9,10 +9,10 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import insert, select, update
 
-from fsm_core.state import Conflict, Problem, Proposal, chunks
+from fsm_core.state import Conflict, Problem, Proposal
 from fsm_core.store import rows as make
 from fsm_core.store import schema as t
-from fsm_core.store.plumbing import OPEN, PARAMETERS, Plumbing
+from fsm_core.store.plumbing import OPEN, Plumbing
 
 
 class PeopleWork(Plumbing):
@@ -21,13 +21,8 @@ class PeopleWork(Plumbing):
     def open_conflicts(self, records: Collection[str]) -> list[Conflict]:
         """Conflicts of these records that are not closed (open, or decided and not yet applied)."""
         c = t.conflict.c
-        return [
-            make.conflict_of(row)
-            for part in chunks(sorted(records), PARAMETERS)
-            for row in self._all(
-                select(t.conflict).where(c.record.in_(part), c.state.in_(("open", "decided"))).order_by(c.id)
-            )
-        ]
+        mine = select(t.conflict).where(self._among(c.record, records), c.state.in_(("open", "decided")))
+        return [make.conflict_of(row) for row in self._all(mine.order_by(c.id))]
 
     def conflict(self, id: str) -> Conflict | None:  # noqa: A002 - as in the table
         """A question as it stands now."""
@@ -57,15 +52,8 @@ class PeopleWork(Plumbing):
     def open_proposals(self, records: Collection[str]) -> list[Proposal]:
         """Open proposals of these records, and decided ones that are not yet applied."""
         c = t.proposal.c
-        return [
-            make.proposal_of(row)
-            for part in chunks(sorted(records), PARAMETERS)
-            for row in self._all(
-                select(t.proposal)
-                .where(c.record.in_(part), c.state.in_(("open", "adopting", "rejecting")))
-                .order_by(c.id)
-            )
-        ]
+        mine = select(t.proposal).where(self._among(c.record, records), c.state.in_(("open", "adopting", "rejecting")))
+        return [make.proposal_of(row) for row in self._all(mine.order_by(c.id))]
 
     def add_proposals(self, rows: Sequence[Proposal]) -> None:
         """New proposals."""
@@ -100,7 +88,6 @@ class PeopleWork(Plumbing):
         c = t.problem.c
         meant = [c.system == system, c.cause.in_(sorted(causes)), c.state == OPEN, c.field.not_in(sorted(but))]
         meant += [] if field is None else [c.field == field]
-        for part in chunks(sorted(external_ids), PARAMETERS):
-            self._db.execute(
-                update(t.problem).where(c.external_id.in_(part), *meant).values(state="solved", last_at=at)
-            )
+        meant.append(self._among(c.external_id, external_ids))
+        if external_ids:
+            self._db.execute(update(t.problem).where(*meant).values(state="solved", last_at=at))

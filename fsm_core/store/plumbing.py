@@ -5,16 +5,28 @@ Not here: any statement (`work`, `people`, `audit`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, update
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    any_,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-PARAMETERS = 900
-"""Values per IN list: below the smallest limit of any supported database."""
+from fsm_core.store.bulk import add
+
 OPEN = "open"
 
 
@@ -55,6 +67,31 @@ class Plumbing:
         ordered = [place[name] for name in wanted]
         arrange = itemgetter(*ordered) if len(ordered) > 1 else tuple
         self._db.exec_driver_sql(compiled.string, [arrange(row + tail) for row in rows])
+
+    def _add(
+        self,
+        table: Table,
+        names: Sequence[str],
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        known: str = "",
+        **same: Any,  # noqa: ANN401 - as above
+    ) -> None:
+        """New rows, tuples in the order of `names`; what is the same in all of them is named once.
+
+        `known` is what to do about a row that is there (`ON CONFLICT ...`). Raises `IntegrityError` without it.
+        """
+        add(self._db, table, names, rows, same, known)
+
+    def _among(self, column: Any, values: Collection[Any]) -> ColumnElement[bool]:  # noqa: ANN401 - a Column
+        """The column has one of these values: one parameter however many there are."""
+        listed = sorted(values)
+        if self._db.dialect.name == "postgresql":
+            same: ColumnElement[bool] = column == any_(bindparam(None, listed, type_=ARRAY(column.type)))
+        else:
+            each = func.json_each(orjson.dumps(listed).decode()).table_valued("value")
+            same = column.in_(select(each.c.value))
+        return same
 
     def _insert(self, table: Any) -> Any:  # noqa: ANN401 - the dialect's own insert has `on_conflict_…`
         return (postgresql if self._db.dialect.name == "postgresql" else sqlite).insert(table)

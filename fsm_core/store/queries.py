@@ -6,16 +6,19 @@ Not here: anything the engine decides on (`work`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import Connection, func, select
 
 from fsm_core.errors import NotFound
+from fsm_core.model.naming import called
+from fsm_core.persons.state import Approval
 from fsm_core.state import Conflict, Doc, Problem, Proposal
 from fsm_core.store import rows as make
 from fsm_core.store import schema as t
+from fsm_core.store.work import SqlWork
 
 Row: TypeAlias = dict[str, Any]
 
@@ -33,6 +36,8 @@ def status(db: Connection) -> Row:
         "proposals": _counted(db, t.proposal, "system", t.proposal.c.state == "open"),
         "problems": _counted(db, t.problem, "system", t.problem.c.state == "open"),
         "due": _counted(db, t.dirty, "reason"),
+        "waiting": _counted(db, t.waiting, "child"),
+        "held_back": _counted(db, t.held_back, "entity"),
         "open_intents": _counted(db, t.intent, "state", t.intent.c.state.in_(("planned", "sent", "unknown"))),
         "cursors": _all(db, select(t.cursor.c.system, t.cursor.c.object, t.cursor.c.moved_at, t.cursor.c.complete_at)),
         "last_run": last_run(db),
@@ -87,6 +92,16 @@ def problems(db: Connection, state: str = "open", limit: int = 1000) -> list[Pro
     return [make.problem_of(row) for row in _listed(db, t.problem, "first_at", state, limit)]
 
 
+def approvals(db: Connection, state: str = "open", limit: int = 1000) -> list[Approval]:
+    """What waits for a second person, oldest first."""
+    return [Approval(**row) for row in _listed(db, t.approval, "asked_at", state, limit)]
+
+
+def approval(db: Connection, wanted: str) -> Approval:
+    """What was asked for, by its id or an unambiguous end of it. Raises `NotFound`."""
+    return Approval(**_one(db, t.approval, wanted))
+
+
 def conflict(db: Connection, wanted: str) -> Conflict:
     """A question by its id or an unambiguous end of it. Raises `NotFound`."""
     return make.conflict_of(_one(db, t.conflict, wanted))
@@ -113,25 +128,24 @@ def _one(db: Connection, table: Any, wanted: str) -> Row:  # noqa: ANN401 - a Ta
 
 def names(db: Connection, records: list[str]) -> dict[str, str]:
     """What people call these records."""
-    c = t.record.c
-    found = db.execute(select(c.id, c.document).where(c.id.in_(records)))
-    return {row[0]: _name(orjson.loads(row[1]), row[0]) for row in found}
+    return {record.id: called(record.document, record.id) for record in SqlWork(db).records(records).values()}
 
 
-def _name(document: Doc, fallback: str) -> str:
-    return str(next((document[n] for n in ("legal_name", "name", "number") if document.get(n)), fallback))
+def documents(db: Connection, records: list[str]) -> dict[str, Doc]:
+    """What these records say."""
+    return {number: record.document for number, record in SqlWork(db).records(records).items()}
 
 
-def find_record(db: Connection, entity: str, wanted: str) -> str:
-    """A record's id from its id (or the end of it), an external id, or a key. Raises `NotFound`."""
+def find_record(db: Connection, entity: str, wanted: str, keys: Sequence[int] = ()) -> str:
+    """A record's id from its id (or the end of it), an external id, or numbered keys. Raises `NotFound`."""
     c, x = t.record.c, t.link.c
-    query = select(c.id).where(c.entity == entity, c.id.endswith(wanted.lower(), autoescape=True)).limit(2)
-    found = set(db.execute(query).scalars())
-    if not found:
-        linked = select(x.record).where(x.entity == entity, x.external_id == wanted, x.record.is_not(None))
-        keyed = select(x.record).join(t.match_key, t.match_key.c.link == x.id)
-        keyed = keyed.where(t.match_key.c.entity == entity, t.match_key.c.value == wanted.casefold())
-        found = {r for r in [*db.execute(linked).scalars(), *db.execute(keyed).scalars()] if r}
+    placed = select(c.id).join(t.link, x.record == c.id).where(c.entity == entity)
+    keyed = placed.join(t.match_key, t.match_key.c.link == x.id).where(t.match_key.c.key.in_(keys))
+    found = {*db.execute(placed.where(x.external_id == wanted)).scalars(), *db.execute(keyed).scalars()}
+    if not found:  # few digits are the end of many ids: whoever types them means a number in a system
+        ending = select(c.id).where(c.entity == entity, c.id.endswith(wanted.lower(), autoescape=True))
+        found = set(db.execute(ending.limit(2)).scalars())
+    found = {_now(db, str(one)) for one in found}
     if len(found) == 1:
         return str(found.pop())
     reason = "is ambiguous" if found else "is not known"
@@ -139,10 +153,19 @@ def find_record(db: Connection, entity: str, wanted: str) -> str:
     raise NotFound(f"{entity} {wanted} {reason}", remedy=remedy)
 
 
+def _now(db: Connection, id: str) -> str:  # noqa: A002 - as in the table
+    """The record that has its place now: a merged one is found under its old id."""
+    c = t.record.c
+    seen = {id}
+    while (later := db.execute(select(c.merged_into).where(c.id == id)).scalar_one_or_none()) not in (None, *seen):
+        id = str(later)  # noqa: A001 - as above
+        seen.add(id)
+    return id
+
+
 def record(db: Connection, id: str) -> Row:  # noqa: A002 - as in the table
     """One record with everything known of it."""
-    row = _all(db, select(t.record).where(t.record.c.id == id))[0]
-    golden = make.record_of(row)
+    golden = SqlWork(db).records([id])[id]
     mine = select(*make.LINK).where(t.link.c.record == id).order_by(t.link.c.system, t.link.c.external_id)
     links = [make.link_of(row) for row in db.execute(mine)]
     return {
@@ -150,6 +173,7 @@ def record(db: Connection, id: str) -> Row:  # noqa: A002 - as in the table
         "entity": golden.entity,
         "version": golden.version,
         "lifecycle": golden.lifecycle,
+        "merged_into": golden.merged_into,
         "document": golden.document,
         "provenance": golden.provenance,
         "links": [
@@ -168,14 +192,23 @@ def record(db: Connection, id: str) -> Row:  # noqa: A002 - as in the table
 def decisions(db: Connection, id: str) -> list[Row]:  # noqa: A002 - as in the table
     """Every decision on a record, oldest first; erased content is None."""
     d, v = t.decision, t.decision_value
-    query = select(d, v.c.content).outerjoin(v, v.c.decision == d.c.id).where(d.c.record == id).order_by(d.c.id)
+    born = select(t.record.c.births).where(t.record.c.id == id).scalar_subquery()
+    query = select(d, v.c.content).outerjoin(v, v.c.decision == d.c.id).where((d.c.record == id) | (d.c.id == born))
     return [
         {
             "id": row["id"], "run": row["run"], "at": row["at"], "actor": row["actor"], "kind": row["kind"],
-            "content": orjson.loads(row["content"]) if row["content"] else {},
+            "content": _of_record(orjson.loads(row["content"]), id) if row["content"] else {},
         }
-        for row in _all(db, query)
+        for row in _all(db, query.order_by(d.c.id))
     ]  # fmt: skip
+
+
+def _of_record(content: Row, id: str) -> Row:  # noqa: A002 - as in the table
+    """A decision's content; of one that tells of many births this record's alone."""
+    if "records" not in content:
+        return content
+    links = [[system, external_id, "created"] for record, system, external_id in content["records"] if record == id]
+    return {"rules": content["rules"], "version": 1, "fields": {}, "links": links}
 
 
 def sightings(db: Connection, id: str) -> list[Row]:  # noqa: A002 - as in the table
@@ -203,17 +236,42 @@ def explain(db: Connection, id: str, field: str = "") -> Row:  # noqa: A002 - as
     }
 
 
+def due(db: Connection, id: str) -> set[tuple[str, str]]:  # noqa: A002 - as in the table
+    """Why, and for which system, a record will be looked at again."""
+    c = t.dirty.c
+    return {(row[0], row[1]) for row in db.execute(select(c.reason, c.system).where(c.record == id))}
+
+
+def held_back(db: Connection, id: str) -> set[tuple[str, str]]:  # noqa: A002 - as in the table
+    """Systems that are not told of a record yet, each with the record that has to be there first."""
+    c = t.held_back.c
+    return {(row[0], row[1]) for row in db.execute(select(c.system, c.parent).where(c.record == id))}
+
+
+def problems_of(db: Connection, id: str) -> list[Problem]:  # noqa: A002 - as in the table
+    """What has to be repaired of one record, oldest first."""
+    c = t.problem.c
+    query = select(t.problem).where(c.record == id, c.state == "open").order_by(c.first_at, c.id)
+    return [make.problem_of(row) for row in _all(db, query)]
+
+
 def _story(shown: Row, told: list[Row], seen: list[Row], name: str) -> Row:
     provenance: Mapping[str, Any] = shown["provenance"].get(name) or shown["provenance"].get("*") or {}
+    decided = [
+        {"at": d["at"], "run": d["run"], "actor": d["actor"], **d["content"]["fields"][name]}
+        for d in told
+        if name in d["content"].get("fields", {})
+    ]
     return {
         "value": shown["document"].get(name),
         "said_by": dict(provenance),
         "systems": {link["system"]: link["shows"].get(name) for link in shown["links"] if name in link["shows"]},
         "held": {link["system"]: link["holds"][name] for link in shown["links"] if name in link["holds"]},
-        "decisions": [
-            {"at": d["at"], "run": d["run"], "actor": d["actor"], **d["content"]["fields"][name]}
-            for d in told
-            if name in d["content"].get("fields", {})
+        "decisions": decided,
+        "lost": [
+            {"system": system, "value": value, "at": d["at"], "run": d["run"]}
+            for d in decided
+            for system, value in d.get("overruled", {}).items()
         ],
         "seen": [
             {"system": s["system"], "at": s["at"], "by": s["changed_by"], "change": s["changes"][name]}

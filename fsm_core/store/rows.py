@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+from sqlalchemy import select
 
-from fsm_core.model.compare import canonical
-from fsm_core.state import Conflict, Intent, Link, Problem, Proposal, Record
+from fsm_core.model.compare import canonical, stated
+from fsm_core.state import BORN_HERE, Conflict, Doc, Intent, Link, Problem, Proposal, Record
+from fsm_core.store import schema as t
 from fsm_core.store.schema import BASE_IS_NOW, BASE_OWN, BASE_UNKNOWN
-from fsm_core.store.schema import link as link_table
 
 Row = Mapping[str, Any]
 
@@ -24,10 +25,10 @@ def dump(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 LINK = tuple(
-    link_table.c[name]
+    t.link.c[name]
     for name in (
         "id", "system", "object", "external_id", "entity", "record", "state", "now", "base_state", "base", "sent",
-        "holds", "version", "changed_at", "changed_by", "ours", "hub_key", "method", "hash",
+        "holds", "version", "changed_at", "changed_by", "ours", "hub_key", "method", "hash", "merged_into",
     )
 )  # fmt: skip
 """What `link_of` takes, in this order."""
@@ -63,18 +64,36 @@ def base_of(link: Link) -> dict[str, Any]:
     }
 
 
-def record_of(row: Row) -> Record:
-    """A golden record."""
+def record_of(row: Row, says: tuple[Doc, Doc] | None = None) -> Record:
+    """A golden record; `says` is its document and provenance where it keeps none of its own."""
+    document, provenance = says or (orjson.loads(row["document"]), orjson.loads(row["provenance"]))
     return Record(
         id=row["id"],
         entity=row["entity"],
-        document=orjson.loads(row["document"]),
-        provenance=orjson.loads(row["provenance"]),
+        document=document,
+        provenance=provenance,
         version=row["version"],
         lifecycle=row["lifecycle"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        merged_into=row["merged_into"],
     )
+
+
+_SEEN = (t.link.c.now, t.link.c.system, t.link.c.changed_at, t.link.c.changed_by)
+TOLD_BY_LINK = (
+    select(t.record.c.id, *_SEEN, t.run.c.id, t.run.c.rules)
+    .join(t.link, t.link.c.id == t.record.c.link)
+    .join(t.decision, t.decision.c.id == t.record.c.births)
+    .join(t.run, t.run.c.id == t.decision.c.run)
+)  # fmt: skip
+"""A record's id, then what `told_by_link` takes."""
+
+
+def told_by_link(now: str, system: str, at: str | None, by: str, run: str, rules: str) -> tuple[Doc, Doc]:
+    """Document and provenance of a record that says what its link shows."""
+    said = {"run": run, "rules": rules, "note": BORN_HERE, "system": system, "at": at, "by": by}
+    return stated(orjson.loads(now)), {"*": said}
 
 
 def record_row(record: Record) -> dict[str, Any]:
@@ -88,6 +107,7 @@ def record_row(record: Record) -> dict[str, Any]:
         "lifecycle": record.lifecycle,
         "created_at": record.created_at,
         "updated_at": record.updated_at,
+        "merged_into": record.merged_into,
     }
 
 
@@ -98,7 +118,7 @@ def intent_of(row: Row) -> Intent:
 
 def intent_row(intent: Intent) -> dict[str, Any]:
     """The columns of an intent."""
-    return {**_plain(intent), "payload": dump(intent.payload)}
+    return {**plain_row(intent), "payload": dump(intent.payload)}
 
 
 def conflict_of(row: Row) -> Conflict:
@@ -108,7 +128,7 @@ def conflict_of(row: Row) -> Conflict:
 
 def conflict_row(conflict: Conflict) -> dict[str, Any]:
     """The columns of a conflict."""
-    return {**_plain(conflict), "snapshot": dump(conflict.snapshot), "resolution": dump(conflict.resolution)}
+    return {**plain_row(conflict), "snapshot": dump(conflict.snapshot), "resolution": dump(conflict.resolution)}
 
 
 def proposal_of(row: Row) -> Proposal:
@@ -118,7 +138,7 @@ def proposal_of(row: Row) -> Proposal:
 
 def proposal_row(proposal: Proposal) -> dict[str, Any]:
     """The columns of a proposal."""
-    return {**_plain(proposal), "value": dump(proposal.value), "agreed": dump(proposal.agreed)}
+    return {**plain_row(proposal), "value": dump(proposal.value), "agreed": dump(proposal.agreed)}
 
 
 def problem_of(row: Row) -> Problem:
@@ -128,8 +148,9 @@ def problem_of(row: Row) -> Problem:
 
 def problem_row(problem: Problem) -> dict[str, Any]:
     """The columns of a problem."""
-    return _plain(problem)
+    return plain_row(problem)
 
 
-def _plain(row: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the state's slotted dataclasses
+def plain_row(row: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the state's slotted dataclasses
+    """The columns of a row that needs no conversion."""
     return {name: getattr(row, name) for name in type(row).__slots__}

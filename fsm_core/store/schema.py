@@ -53,6 +53,7 @@ run = Table(
     Column("started_at", words(32), nullable=False),
     Column("ended_at", words(32)),
     Column("rules", words(64), nullable=False),
+    Column("number", Integer, unique=True),  # its place in the chain of sealed runs, from 1 and without gaps
     Column("root", words(64), nullable=False, default=""),
     Column("previous", words(64), nullable=False, default=""),
     Column("summary", Text, nullable=False, default="{}"),
@@ -78,7 +79,7 @@ link = Table(
     Column("object", words(128), nullable=False),
     Column("external_id", words(255), nullable=False),
     Column("entity", words(64), nullable=False),
-    Column("record", words(36)),
+    Column("record", words(36)),  # of a fresh link the one it will found
     Column("state", words(16), nullable=False),
     Column("now", Text, nullable=False),
     Column("hash", LargeBinary(16), nullable=False),
@@ -105,17 +106,64 @@ Index("link_unplaced", link.c.entity, link.c.id, sqlite_where=UNPLACED, postgres
 UNSETTLED = text("base_state = 2")
 Index("link_unsettled", link.c.entity, link.c.system, sqlite_where=UNSETTLED, postgresql_where=UNSETTLED)
 
-match_key = Table(
-    "match_key",
+fresh = Table(  # new links that each found the record they carry, settled on what they show, unless one is like another
+    "fresh",
     metadata,
+    Column("link", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("entity", words(64), nullable=False),
-    Column("name", words(64), nullable=False),
-    Column("value", words(512), nullable=False),
+    Column("rules", words(64), nullable=False),
+    Column("wanted", Text, nullable=False),
+)
+
+MERGED_AWAY = text("state = 'ended' AND merged_into IS NOT NULL")
+Index("link_merged_away", link.c.entity, link.c.id, sqlite_where=MERGED_AWAY, postgresql_where=MERGED_AWAY)
+
+referring = Table(
+    "referring",
+    metadata,
+    Column("parent", words(36), nullable=False),
     Column("link", BigInteger, nullable=False),
-    PrimaryKeyConstraint("entity", "name", "value", "link"),
+    Column("field", words(64), nullable=False),
+    PrimaryKeyConstraint("parent", "link", "field"),
     sqlite_with_rowid=False,
 )
-Index("match_key_link", match_key.c.link)
+Index("referring_link", referring.c.link)
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("link", BigInteger, nullable=False),
+    Column("field", words(64), nullable=False),
+    Column("child", words(64), nullable=False),
+    Column("system", words(64), nullable=False),
+    Column("object", words(128), nullable=False),
+    Column("entity", words(64), nullable=False),
+    Column("external_id", words(255), nullable=False),
+    PrimaryKeyConstraint("link", "field"),
+    sqlite_with_rowid=False,
+)
+Index("waiting_child", waiting.c.child, waiting.c.link)
+
+held_back = Table(
+    "held_back",
+    metadata,
+    Column("record", words(36), nullable=False),
+    Column("system", words(64), nullable=False),
+    Column("parent", words(36), nullable=False),
+    Column("entity", words(64), nullable=False),
+    PrimaryKeyConstraint("record", "system", "parent"),
+    sqlite_with_rowid=False,
+)
+Index("held_back_due", held_back.c.entity, held_back.c.system)
+
+match_key = Table(  # a hash of entity, name and value: equal values of other names meet here too rarely to matter
+    "match_key",
+    metadata,
+    Column("key", BigInteger, nullable=False),
+    Column("link", BigInteger, nullable=False),
+    PrimaryKeyConstraint("key", "link"),
+    sqlite_with_rowid=False,
+)
 
 apart = Table(
     "apart",
@@ -144,12 +192,15 @@ record = Table(
     metadata,
     Column("id", words(36), primary_key=True),
     Column("entity", words(64), nullable=False),
-    Column("document", Text, nullable=False),
-    Column("provenance", Text, nullable=False),
+    Column("document", Text),  # NULL: what `link` shows, as long as nothing of that link is changed
+    Column("provenance", Text),
+    Column("link", BigInteger),
+    Column("births", words(36)),  # the decision that told of many plain births at once
     Column("version", Integer, nullable=False),
     Column("lifecycle", words(16), nullable=False),
     Column("created_at", words(32), nullable=False),
     Column("updated_at", words(32), nullable=False),
+    Column("merged_into", words(36)),
 )
 
 dirty = Table(
@@ -160,10 +211,9 @@ dirty = Table(
     Column("system", words(64), nullable=False),
     Column("entity", words(64), nullable=False),
     Column("due_at", words(32), nullable=False),
-    PrimaryKeyConstraint("record", "reason", "system"),
+    PrimaryKeyConstraint("entity", "reason", "system", "record"),
     sqlite_with_rowid=False,
 )
-Index("dirty_due", dirty.c.entity, dirty.c.reason, dirty.c.system, dirty.c.due_at)
 
 intent = Table(
     "intent",
@@ -198,6 +248,9 @@ Index(
     postgresql_where=OPEN,
 )
 
+DELIVERED = text("state = 'delivered' AND link IS NOT NULL")
+Index("intent_written", intent.c.link, intent.c.created_at, sqlite_where=DELIVERED, postgresql_where=DELIVERED)
+
 decision = Table(
     "decision",
     metadata,
@@ -208,7 +261,8 @@ decision = Table(
     Column("at", words(32), nullable=False),
     Column("actor", words(128), nullable=False),
     Column("kind", words(32), nullable=False),
-    Column("digest", LargeBinary(16), nullable=False),
+    Column("values_digest", LargeBinary(16), nullable=False),  # over salt and content; empty where there are none
+    Column("digest", LargeBinary(16), nullable=False),  # over this row with `values_digest`
     sqlite_with_rowid=False,
 )
 Index("decision_record", decision.c.record)
@@ -279,6 +333,64 @@ problem = Table(
     UniqueConstraint("system", "object", "external_id", "field", "cause"),
 )
 Index("problem_state", problem.c.state, problem.c.system)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", words(36), primary_key=True),
+    Column("name", words(64), nullable=False, unique=True),
+    Column("roles", words(128), nullable=False),
+    Column("password", Text, nullable=False),  # an argon2 hash
+    Column("state", words(16), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", words(32)),
+    Column("created_at", words(32), nullable=False),
+    Column("changed_at", words(32), nullable=False),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", words(36), primary_key=True),
+    Column("person", words(36), nullable=False),
+    Column("hash", words(64), nullable=False, unique=True),
+    Column("label", words(64), nullable=False),
+    Column("created_at", words(32), nullable=False),
+    Column("expires_at", words(32), nullable=False),
+    Column("revoked_at", words(32)),
+)
+Index("token_person", token.c.person)
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", words(36), primary_key=True),
+    Column("what", words(64), nullable=False),  # a hash of exactly what is asked for
+    Column("kind", words(32), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("state", words(16), nullable=False),
+    Column("asked_by", words(128), nullable=False),
+    Column("asked_at", words(32), nullable=False),
+    Column("approved_by", words(128), nullable=False),  # or rejected by
+    Column("approved_at", words(32)),
+)
+Index("approval_what", approval.c.what, approval.c.kind)
+Index("approval_state", approval.c.state, approval.c.kind)
+
+rule_version = Table(
+    "rule_version",
+    metadata,
+    Column("version", words(64), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("state", words(16), nullable=False),
+    Column("author", words(128), nullable=False),
+    Column("created_at", words(32), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("changed_by", words(128), nullable=False),
+    Column("changed_at", words(32), nullable=False),
+    Column("approved_by", words(128), nullable=False),
+    Column("activated_at", words(32)),
+)
 
 view = Table(
     "view_definition",

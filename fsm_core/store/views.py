@@ -33,17 +33,29 @@ def refresh(connection: Connection, shapes: Mapping[str, EntityShape]) -> list[s
 
 
 def definition_of(shape: EntityShape, dialect: str) -> str:
-    """The statement that makes a view: a group has a column per member, a set is JSON, a flag that is off is NULL."""
+    """The statement that makes a view: a group has a column per member, a set is JSON; what says nothing is NULL."""
     columns = [*HEADER, *(column for field in shape.fields.values() for column in _columns(field, dialect))]
-    return f"CREATE VIEW {shape.name} AS SELECT {', '.join(columns)} FROM record WHERE entity = '{shape.name}'"  # noqa: S608 - names of our own classes
+    return (
+        f"CREATE VIEW {shape.name} AS SELECT {', '.join(columns)} FROM ({SAID}) AS said WHERE entity = '{shape.name}'"  # noqa: S608 - names of our own classes
+    )
+
+
+HEAD = ", ".join(f"record.{name}" for name in HEADER)
+SAID = (
+    f"SELECT {HEAD}, record.entity, coalesce(record.document, link.now) AS document "  # noqa: S608 - as above
+    "FROM record LEFT JOIN link ON link.id = record.link AND record.document IS NULL"
+)
+"""A record without a document of its own says what its link shows."""
 
 
 def _columns(field: FieldShape, dialect: str) -> Iterable[str]:
     if field.members:
         return [f"{_at((field.name, member), dialect)} AS {field.name}_{member}" for member in field.members]
     value = _at((field.name,), dialect)
-    if field.comparator is Comparator.FLAG and dialect == "postgresql":
-        value = f"CAST({value} AS boolean)"  # SQLite's own JSON gives 0 and 1
+    if field.comparator is Comparator.FLAG:  # SQLite's own JSON gives 0 and 1
+        value = f"nullif(CAST({value} AS boolean), false)" if dialect == "postgresql" else f"nullif({value}, 0)"
+    elif field.is_set:
+        value = f"nullif({value}, '[]')"
     return [f"{value} AS {field.name}"]
 
 

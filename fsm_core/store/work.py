@@ -1,6 +1,7 @@
 """One transaction on the state: set-based reads and writes over SQLAlchemy Core.
 
-Questions to people are in `people`, the audit in `audit`. Not here: decisions, and reads for people (`queries`).
+Questions to people are in `people`, their accounts in `persons`, the audit in `audit`.
+Not here: decisions, and reads for people (`queries`).
 """
 
 from __future__ import annotations
@@ -9,42 +10,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import (
-    Exists,
-    and_,
-    bindparam,
-    case,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    null,
-    select,
-    update,
-)
-from sqlalchemy.sql.selectable import NamedFromClause
+from sqlalchemy import bindparam, case, delete, func, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
 
 from fsm_core.model.compare import digest
-from fsm_core.state import (
-    Birth,
-    Doc,
-    Intent,
-    Known,
-    Link,
-    Record,
-    Sighting,
-    chunks,
-)
+from fsm_core.state import Arrival, Doc, Intent, Known, Link, Record, Sighting
 from fsm_core.store import rows as make
 from fsm_core.store import schema as t
-from fsm_core.store.audit import AuditWork, seal
+from fsm_core.store.audit import AuditWork
+from fsm_core.store.keys import KeyWork
 from fsm_core.store.people import PeopleWork
-from fsm_core.store.plumbing import PARAMETERS
+from fsm_core.store.persons import PersonRows
+from fsm_core.store.references import ReferenceWork, is_fresh
 from fsm_core.store.rows import dump
 
 
-class SqlWork(PeopleWork, AuditWork):
+class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
     """Implements `fsm_core.state.Work` on one connection."""
 
     # -- pages ---------------------------------------------------------------------------------
@@ -52,34 +33,47 @@ class SqlWork(PeopleWork, AuditWork):
     def known_links(self, system: str, obj: str, entity: str, ids: Sequence[str]) -> dict[str, Known]:
         """What is known of these external ids."""
         c = t.link.c
-        found = {}
-        for part in chunks(ids, PARAMETERS):
-            query = select(c.external_id, c.id, c.hash, c.version, c.state, c.record, c.base_state).where(
-                c.system == system, c.object == obj, c.entity == entity, c.external_id.in_(part)
-            )
-            for row in self._db.execute(query):
-                found[row[0]] = Known(*row[1:])
+        where = (c.system == system, c.object == obj, c.entity == entity, self._among(c.external_id, ids))
+        query = select(c.external_id, c.id, c.hash, c.version, c.state, c.record, c.base_state).where(*where)
+        found = {row[0]: Known(*row[1:]) for row in self._db.execute(query)}
+        if fresh := self._fresh([known.id for known in found.values()]):
+            found |= {
+                n: known._replace(record=None, base_state=t.BASE_UNKNOWN)
+                for n, known in found.items()
+                if known.id in fresh
+            }
         return found
 
     def count_links(self, system: str, obj: str, entity: str) -> int:
         """How many records are believed to be there."""
         c = t.link.c
-        there = c.state.not_in(["ended", "detached"])
+        there = c.state.not_in(["ended", "merged", "detached"])
         query = select(func.count()).where(c.system == system, c.object == obj, c.entity == entity, there)
         return int(self._db.execute(query).scalar_one())
 
-    def add_links(
-        self, system: str, obj: str, entity: str, run: str, at: str, rows: Sequence[tuple[int, Sighting]]
-    ) -> None:
-        """First sightings; their base is unknown."""
-        self._rows(
-            insert(t.link), ("id", "external_id", *_SIGHTED), [(number, *seen[:-1]) for number, seen in rows],
-            system=system, object=obj, entity=entity, run=run, seen_at=at, record=None, state="live", base=None,
-            base_state=t.BASE_UNKNOWN, sent=None, holds=None, blanked=0, method="", merged_into=None,
-        )  # fmt: skip
+    def add_links(self, where: tuple[str, str, str], run: str, rules: str, at: str, rows: Sequence[Arrival]) -> bool:
+        """First sightings in one system, object and entity; False, and nothing done, when one is known already.
+
+        What can be a record by itself under these rules is fresh; of the others the base is unknown.
+        """
+        system, obj, entity = where
+        values = [(row.link, row.record, *(_FOUNDING if row.record else _WAITING), *row.seen) for row in rows]
+        try:
+            with self._db.begin_nested():
+                self._add(
+                    t.link, ("id", "record", "base_state", "method", "external_id", *_SIGHTED), values,
+                    system=system, object=obj, entity=entity, run=run, seen_at=at, state="live", base=None,
+                    sent=None, holds=None, blanked=0, merged_into=None,
+                )  # fmt: skip
+        except IntegrityError:
+            return False
+        self._add_fresh(entity, rules, [(row.link, row.wanted) for row in rows if row.record])
+        self.add_keys((key, row.link) for row in rows for key in row.keys)
+        return True
 
     def change_links(self, run: str, at: str, rows: Sequence[tuple[Known, Sighting, int]]) -> None:
         """New observations; the base stays what it was. The number tells how many values went blank."""
+        self._before_change([known.id for known, _, _ in rows])
         c = t.link.c
         settled = c.base_state == t.BASE_IS_NOW
         statement = (
@@ -101,6 +95,7 @@ class SqlWork(PeopleWork, AuditWork):
 
     def touch_links(self, at: str, rows: Sequence[tuple[Known, Sighting]]) -> None:
         """The content is the same, the version is not."""
+        self._keep_documents([known.id for known, _ in rows])
         names = ("version", "changed_at", "changed_by", "ours")
         statement = (
             update(t.link)
@@ -115,12 +110,8 @@ class SqlWork(PeopleWork, AuditWork):
     def current(self, links: Sequence[int]) -> dict[int, Doc]:
         """What these links showed last."""
         c = t.link.c
-        found: dict[int, Doc] = {}
-        for part in chunks(links, PARAMETERS):
-            found |= {
-                row[0]: orjson.loads(row[1]) for row in self._db.execute(select(c.id, c.now).where(c.id.in_(part)))
-            }
-        return found
+        found = self._db.execute(select(c.id, c.now).where(self._among(c.id, links)))
+        return {row[0]: orjson.loads(row[1]) for row in found}
 
     def write_journal(self, run: str, at: str, rows: Sequence[tuple[int, str, Doc]]) -> None:
         """What changed, per field [before, after]. A first sighting is kept by the link itself."""
@@ -131,6 +122,7 @@ class SqlWork(PeopleWork, AuditWork):
 
     def end_links(self, at: str, rows: Sequence[tuple[int, str]]) -> None:
         """Deleted there; the second value is the survivor's id when it was merged away."""
+        self.unfresh([number for number, _ in rows])
         statement = (
             update(t.link)
             .where(t.link.c.id == bindparam("row"))
@@ -138,20 +130,12 @@ class SqlWork(PeopleWork, AuditWork):
         )
         self._many(statement, [{"row": number, "survivor": survivor or None} for number, survivor in rows])
 
-    def put_keys(self, entity: str, rows: Sequence[tuple[int, Sequence[tuple[str, str]]]], *, replace: bool) -> None:
-        """The values by which links are matched."""
-        if replace:
-            for part in chunks([number for number, _ in rows], PARAMETERS):
-                self._db.execute(delete(t.match_key).where(t.match_key.c.link.in_(part)))
-        values = [(name, value, number) for number, keys in rows for name, value in keys]
-        self._rows(insert(t.match_key), ("name", "value", "link"), values, entity=entity)
-
     def mark_dirty(self, entity: str, rows: Iterable[tuple[str, str, str, str]]) -> None:
         """Rows of record, reason, system ("" for all) and due time; an earlier due time wins."""
         base = self._insert(t.dirty)
         new = base.excluded.due_at
         statement = base.on_conflict_do_update(
-            index_elements=["record", "reason", "system"],
+            index_elements=["entity", "reason", "system", "record"],
             set_={"due_at": case((t.dirty.c.due_at < new, t.dirty.c.due_at), else_=new)},
         )
         values = [
@@ -176,63 +160,32 @@ class SqlWork(PeopleWork, AuditWork):
 
     # -- identity ------------------------------------------------------------------------------
 
-    def lonely(self, entity: str, after: int, limit: int) -> list[Link]:
-        """Live links without a record, a claim or a key value in common with another link, by id: what they show."""
-        c, own = t.link.c, t.match_key.alias("own")
-        query = (
-            select(c.id, c.system, c.object, c.external_id, c.now, c.changed_at, c.changed_by)
-            .where(t.UNPLACED, c.entity == entity, c.id > after, c.hub_key == "")
-            .where(~exists().where(own.c.link == c.id, _shared(own)))
-            .order_by(c.id)
-            .limit(limit)
-        )
-        return [
-            Link(id_, system, obj, external_id, entity, None, "live", orjson.loads(now), changed_at=at, changed_by=by)
-            for id_, system, obj, external_id, now, at, by in self._db.execute(query)
-        ]
-
     def unplaced(self, entity: str, after: int, limit: int) -> list[Link]:
         """Live links without a record, by id."""
         c = t.link.c
         query = select(*make.LINK).where(t.UNPLACED, c.entity == entity, c.id > after).order_by(c.id).limit(limit)
         return list(map(make.link_of, self._db.execute(query)))
 
-    def sharing(self, links: Collection[int]) -> set[int]:
-        """Those of these links that have a key value in common with another link."""
-        own = t.match_key.alias("own")
-        found: set[int] = set()
-        for part in chunks(sorted(links), PARAMETERS):
-            found.update(self._db.execute(select(own.c.link).where(own.c.link.in_(part), _shared(own))).scalars())
-        return found
-
-    def key_neighbours(self, links: Collection[int]) -> list[tuple[int, str, str]]:
-        """All (link, key name, value) of links that share a key value with one of these, these included."""
-        own, other = t.match_key.alias("own"), t.match_key.alias("other")
-        shared = and_(own.c.entity == other.c.entity, own.c.name == other.c.name, own.c.value == other.c.value)
-        found: list[tuple[int, str, str]] = []
-        for part in chunks(sorted(links), PARAMETERS):
-            # outer: every row finds itself, so it loses nothing, and SQLite must begin with the few rows of `own`
-            near = select(other.c.link, other.c.name, other.c.value).select_from(own.outerjoin(other, shared))
-            found += [(row[0], row[1], row[2]) for row in self._db.execute(near.where(own.c.link.in_(part)))]
-        return found
+    def every_link(self, entity: str, after: int, limit: int) -> list[Link]:
+        """All links of an entity, by id."""
+        c = t.link.c
+        query = select(*make.LINK).where(c.entity == entity, c.id > after).order_by(c.id).limit(limit)
+        return list(map(make.link_of, self._db.execute(query)))
 
     def links(self, ids: Collection[int]) -> list[Link]:
         """Links by their own id."""
-        c = t.link.c
-        return [
-            make.link_of(row)
-            for part in chunks(sorted(ids), PARAMETERS)
-            for row in self._db.execute(select(*make.LINK).where(c.id.in_(part)).order_by(c.id))
-        ]
+        query = select(*make.LINK).where(self._among(t.link.c.id, ids)).order_by(t.link.c.id)
+        found = list(map(make.link_of, self._db.execute(query)))
+        fresh = self._fresh(ids)
+        for link in found:
+            if link.id in fresh:
+                link.record, link.base, link.method = None, None, ""
+        return found
 
     def apart(self, links: Collection[int]) -> frozenset[tuple[int, int]]:
         """Pairs among these links that a person judged to be different things."""
         c = t.apart.c
-        return frozenset(
-            (row[0], row[1])
-            for part in chunks(sorted(links), PARAMETERS)
-            for row in self._db.execute(select(c.a, c.b).where(c.a.in_(part)))
-        )
+        return frozenset((row[0], row[1]) for row in self._db.execute(select(c.a, c.b).where(self._among(c.a, links))))
 
     def put_apart(self, pairs: Iterable[tuple[int, int]], by: str, at: str) -> None:
         """Remember "not the same"."""
@@ -241,6 +194,7 @@ class SqlWork(PeopleWork, AuditWork):
 
     def place(self, rows: Sequence[tuple[int, str | None, str, str]]) -> None:
         """Give links their record, state and the method that found it."""
+        self._before_change([row[0] for row in rows])
         statement = (
             update(t.link)
             .where(t.link.c.id == bindparam("row"))
@@ -262,61 +216,34 @@ class SqlWork(PeopleWork, AuditWork):
         )
         return list(self._db.execute(query).scalars())
 
-    def clear_dirty(self, records: Collection[str], reasons: Collection[str], system: str | None = None) -> None:
-        """These records need no further look for these reasons (of one system, if named)."""
+    def clear_dirty(
+        self, entity: str, records: Collection[str], reasons: Collection[str], system: str | None = ""
+    ) -> None:
+        """These records need no further look for these reasons; "" is no system in particular, None is any."""
         c = t.dirty.c
-        for part in chunks(sorted(records), PARAMETERS):
-            statement = delete(t.dirty).where(c.record.in_(part), c.reason.in_(sorted(reasons)))
-            self._db.execute(statement if system is None else statement.where(c.system == system))
+        meant = [c.entity == entity, c.reason.in_(sorted(reasons)), self._among(c.record, records)]
+        self._db.execute(delete(t.dirty).where(*meant, *([] if system is None else [c.system == system])))
 
     def mark_all_dirty(self, entity: str, reason: str, due: str) -> None:
         """Every record of the entity is to be looked at."""
         c = t.record.c
-        every = select(c.id, literal(reason), literal(""), c.entity, literal(due)).where(c.entity == entity)
+        every = select(c.id, literal(reason), literal(""), c.entity, literal(due))
+        every = every.where(c.entity == entity, c.lifecycle != "merged")
         names = ["record", "reason", "system", "entity", "due_at"]
         self._db.execute(self._insert(t.dirty).from_select(names, every).on_conflict_do_nothing())
 
     def records(self, ids: Collection[str]) -> dict[str, Record]:
         """Golden records by id."""
-        return {
-            row["id"]: make.record_of(row)
-            for part in chunks(sorted(ids), PARAMETERS)
-            for row in self._all(select(t.record).where(t.record.c.id.in_(part)))
-        }
+        rows = self._all(select(t.record).where(self._among(t.record.c.id, ids)))
+        told = make.TOLD_BY_LINK.where(self._among(t.record.c.id, [r["id"] for r in rows if r["document"] is None]))
+        says = {row[0]: make.told_by_link(*row[1:]) for row in self._db.execute(told)}
+        return {row["id"]: make.record_of(row, says.get(row["id"])) for row in rows}
 
     def links_of(self, records: Collection[str]) -> list[Link]:
         """All links of these records, by system and id."""
         c = t.link.c
-        query = select(*make.LINK).order_by(c.record, c.system, c.external_id)
-        return [
-            make.link_of(row)
-            for part in chunks(sorted(records), PARAMETERS)
-            for row in self._db.execute(query.where(c.record.in_(part)))
-        ]
-
-    def add_births(self, entity: str, run: str, at: str, rows: Sequence[Birth]) -> None:
-        """Records of one link each: record, settled link, decision and what is owed."""
-        self._rows(
-            insert(t.record), ("id", "document", "provenance"),
-            [(row.record, row.document, row.provenance) for row in rows],
-            entity=entity, version=1, lifecycle="active", created_at=at, updated_at=at,
-        )  # fmt: skip
-        statement = update(t.link).where(t.link.c.id == bindparam("row"))
-        settled = statement.values(
-            record=bindparam("to"), state="live", method="created", base=null(), base_state=t.BASE_IS_NOW,
-            sent=null(), holds=null(), blanked=0,
-        )  # fmt: skip
-        self._rows(settled, ("row", "to"), [(row.link, row.record) for row in rows])
-        sealed = seal(run, entity, at, "engine", "create")
-        self._rows(
-            insert(t.decision), ("id", "record", "digest"),
-            [(row.decision, row.record, digest(sealed(row.decision, row.record))) for row in rows],
-            run=run, entity=entity, at=at, actor="engine", kind="create",
-        )  # fmt: skip
-        self._rows(
-            insert(t.dirty), ("record", "system"), [(row.record, system) for row in rows for system in row.wanted],
-            reason="deliver", entity=entity, due_at=at,
-        )  # fmt: skip
+        mine = select(*make.LINK).where(self._among(c.record, records)).order_by(c.record, c.system, c.external_id)
+        return list(map(make.link_of, self._db.execute(mine)))
 
     def add_records(self, rows: Sequence[Record]) -> None:
         """New golden records."""
@@ -324,7 +251,7 @@ class SqlWork(PeopleWork, AuditWork):
 
     def change_records(self, rows: Sequence[Record]) -> None:
         """Changed golden records, whole."""
-        names = ("document", "provenance", "version", "lifecycle", "updated_at")
+        names = ("document", "provenance", "version", "lifecycle", "updated_at", "merged_into")
         statement = (
             update(t.record)
             .where(t.record.c.id == bindparam("row"))
@@ -335,6 +262,7 @@ class SqlWork(PeopleWork, AuditWork):
 
     def settle_links(self, rows: Sequence[Link]) -> None:
         """Keep `base`, `sent`, `holds` and the placing of links."""
+        self._before_change([row.id for row in rows])
         values = [
             {"row": row.id, "to": row.record, "as_state": row.state, "by": row.method, **_prefixed(make.base_of(row))}
             for row in rows
@@ -354,6 +282,7 @@ class SqlWork(PeopleWork, AuditWork):
 
     def show_links(self, rows: Sequence[Link], run: str, at: str) -> None:
         """Keep what a read-back showed, with its settlement."""
+        self._before_change([row.id for row in rows])
         names = (*_SIGHTED, "base", "base_state", "sent", "holds", "blanked")
         statement = (
             update(t.link)
@@ -380,15 +309,16 @@ class SqlWork(PeopleWork, AuditWork):
         Linked rows are counted only until the others are below this share of them: a run costs what has changed.
         """
         c = t.link.c
+        due = select(t.dirty.c.record).where(t.dirty.c.entity == entity, t.dirty.c.reason == "observed")
         news = (
             select(c.system, func.count(), func.sum(case((c.blanked > 0, 1), else_=0)))
             .where(t.UNSETTLED, c.entity == entity, c.record.is_not(None), c.hash != _NO_HASH)
-            .where(c.record.in_(select(t.dirty.c.record).where(t.dirty.c.reason == "observed")))
+            .where(c.record.in_(due))
             .group_by(c.system)
         )
         found = {}
         for system, changed, blanked in self._db.execute(news).all():
-            linked = select(c.id).where(c.system == system, c.entity == entity, c.record.is_not(None))
+            linked = select(c.id).where(c.system == system, c.entity == entity, c.record.is_not(None), ~is_fresh())
             enough = linked.limit(int(changed / share) + 1).subquery()
             rows = self._db.execute(select(func.count()).select_from(enough)).scalar_one()
             found[system] = (rows, changed, blanked or 0)
@@ -424,11 +354,8 @@ class SqlWork(PeopleWork, AuditWork):
 
     def attempts_of(self, records: Collection[str]) -> list[Intent]:
         """Attempts at these records whose end is not known."""
-        return [
-            make.intent_of(row)
-            for part in chunks(sorted(records), PARAMETERS)
-            for row in self._all(select(t.intent).where(t.OPEN, t.intent.c.record.in_(part)).order_by(t.intent.c.id))
-        ]
+        mine = select(t.intent).where(t.OPEN, self._among(t.intent.c.record, records)).order_by(t.intent.c.id)
+        return list(map(make.intent_of, self._all(mine)))
 
     # -- runs ----------------------------------------------------------------------------------
 
@@ -442,15 +369,10 @@ class SqlWork(PeopleWork, AuditWork):
         self._db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"fingerprint": value}))
 
 
-def _shared(own: NamedFromClause) -> Exists:
-    """Whether another link has this key value too."""
-    other = t.match_key.alias("other")
-    same = and_(own.c.entity == other.c.entity, own.c.name == other.c.name, own.c.value == other.c.value)
-    return exists().where(same, own.c.link != other.c.link)
-
-
 _SIGHTED = ("now", "hash", "version", "changed_at", "changed_by", "ours", "hub_key")
 _NO_HASH = b""
+_FOUNDING, _WAITING = (t.BASE_IS_NOW, "created"), (t.BASE_UNKNOWN, "")
+"""`base_state` and `method` of a new link."""
 
 
 def _sighted(seen: Sighting) -> dict[str, Any]:
@@ -460,7 +382,7 @@ def _sighted(seen: Sighting) -> dict[str, Any]:
 def _shown(link: Link) -> dict[str, Any]:
     now = dump(link.now)
     return {
-        "external_id": link.external_id, "now": now, "hash": digest(now.encode()), "version": link.version,
+        "external_id": link.external_id, "now": now, "hash": link.hash or digest(now.encode()), "version": link.version,
         "changed_at": link.changed_at, "changed_by": link.changed_by, "ours": link.ours, "hub_key": link.hub_key,
     }  # fmt: skip
 

@@ -15,6 +15,8 @@ class Limits:
     max_change_ratio: float
     max_blank_ratio: float
     min_rows: int
+    max_writes_per_hour: int = 5
+    """Of the same value to one record of one system, before a person is asked what keeps changing it back."""
 
     @property
     def smallest(self) -> float:

@@ -199,15 +199,20 @@ def key_reader(fields: tuple[str, ...]) -> Callable[[Mapping[str, Any]], list[st
     paths = [tuple(field.split(".")) for field in fields]
 
     def strong(document: Mapping[str, Any]) -> list[str]:
-        return sorted({value[:LONGEST] for value in _key_parts(_at(document, paths[0]), loose=False)})
+        value = value_of(document, paths[0])
+        if value.__class__ is str:
+            return [value.casefold()[:LONGEST]] if value else []
+        return sorted({str(item).casefold()[:LONGEST] for item in _several(value)})
 
     def loose(document: Mapping[str, Any]) -> list[str]:
         parts = []
         for path in paths:
-            found = _key_parts(_at(document, path), loose=True)
-            if not found:
+            value = value_of(document, path)
+            if value.__class__ is not str:
+                value = next((str(item) for item in _several(value)), "")
+            if not value:
                 return []
-            parts.append(found[0])
+            parts.append(loosened(value))
         return ["|".join(parts)[:LONGEST]]
 
     return strong if len(fields) == 1 else loose
@@ -217,20 +222,18 @@ LONGEST = 512
 """Characters of a key value; longer ones are equal when they begin alike."""
 
 
-def _at(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any canonical value
+def value_of(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any canonical value
+    """What a document says at a path."""
     found = document.get(path[0])
     for name in path[1:]:
-        found = found.get(name) if isinstance(found, Mapping) else None
+        found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
-def _key_parts(value: Any, *, loose: bool) -> list[str]:  # noqa: ANN401 - any canonical value
-    if value.__class__ is str:
-        return [loosened(value) if loose else value.casefold()] if value else []
-    if value is None or blank(value):
+def _several(value: Any) -> list[Any]:  # noqa: ANN401 - any canonical value
+    if blank(value):
         return []
-    values = value if isinstance(value, list) else [value]
-    return [loosened(str(item)) if loose else str(item).casefold() for item in values]
+    return value if isinstance(value, list) else [value]
 
 
 _LEGAL_FORMS = frozenset(
@@ -268,9 +271,11 @@ _SPELLED_FIRST = frozenset(["gesellschaft", "g", "e", "b", "n", "s"])
 _INITIALS = re.compile(r"\b([a-z])\.\s?(?=[a-z]\b|\W|$)")
 """The point after a single letter: `g.m.b.h.` is one word."""
 _WORD = re.compile(r"[a-z0-9]+")
+_APART = {code: " " for code in range(128) if not chr(code).isalnum()}
+"""The same for ASCII text, three times as fast."""
 
 
-def _unaccented(folded: str) -> str:
+def unaccented(folded: str) -> str:
     """ASCII where there is an ASCII way to write it; German umlauts become two letters."""
     spelled = folded.replace("ß", "ss").replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
     return "".join(c for c in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(c))
@@ -279,9 +284,13 @@ def _unaccented(folded: str) -> str:
 def loosened(text: str) -> str:
     """A name as a person would call it: no case, accents, punctuation or legal form."""
     plain = text.casefold()
+    if plain.isalnum() and plain.isascii():
+        return plain
     if not plain.isascii():
-        plain = _unaccented(plain)
-    words = _WORD.findall(_INITIALS.sub(r"\1", plain.replace("&amp;", " ")) if "." in plain or "&" in plain else plain)
+        plain = unaccented(plain)
+    if "." in plain or "&" in plain:
+        plain = _INITIALS.sub(r"\1", plain.replace("&amp;", " "))
+    words = plain.translate(_APART).split() if plain.isascii() else _WORD.findall(plain)
     kept = [word for word in words if word not in _LEGAL_FORMS]
     name = " ".join(kept)
     if not _SPELLED_FIRST.isdisjoint(kept):

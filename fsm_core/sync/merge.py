@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from fsm_core.model.compare import Same, Value, blank, canonical
 from fsm_core.sync.types import (
+    HUB,
     UNKNOWN,
     NonOwnerChange,
     Outcome,
@@ -90,13 +91,15 @@ def _decide(field: Field) -> Verdict:
     if rule.frozen:
         return _frozen(field)
     if not field.news:
-        return _outstanding(field)
+        return _handed_over(field) or _outstanding(field)
     if any(view.base is UNKNOWN for view in field.live.values()):
         return _first_contact(field)
     if not field.rivals(field.agreed):
         return _converged(field)
     if rule.pin is not UNKNOWN:
         return _pinned(field)
+    if rule.ambiguous:
+        return _conflict(field, "ambiguous rule: two cases of the same priority are true")
     if rule.immutable and not blank(field.agreed):
         return _immutable(field)
     return _POLICIES[rule.policy](field)
@@ -116,6 +119,19 @@ def _frozen(field: Field) -> Verdict:
     if field.news:
         return Verdict(Outcome.CONFLICT, field.agreed, note="attached to open conflict")
     return Verdict(Outcome.NOOP, field.agreed, note="frozen")
+
+
+def _handed_over(field: Field) -> Verdict | None:
+    """What a system proposed that owns the field since: it is the owner's word now."""
+    owner = acting_owner(field.rule, field.live)
+    view = field.live.get(owner or "")
+    if owner is None or view is None or not view.proposed or field.same(view.now, field.agreed):
+        return None
+    if field.rule.policy is not Policy.OWNER or field.rule.pin is not UNKNOWN or field.rule.immutable:
+        return None
+    if blank(view.now) and field.rule.blank_by_owner == "conflict":
+        return None
+    return _accept(field, view.now, "owner since it proposed this", owner)
 
 
 def _outstanding(field: Field) -> Verdict:
@@ -199,7 +215,7 @@ def acting_owner(rule: Rule, live: Mapping[System, Seen]) -> System | None:
 def _owner(field: Field) -> Verdict:
     owner = acting_owner(field.rule, field.live)
     if owner is None:
-        return _ownerless(field)
+        return _others_changed(field) if field.rule.owner == HUB else _ownerless(field)
     if owner in field.news:
         return _owner_changed(field, owner)
     return _others_changed(field)
@@ -379,7 +395,7 @@ def _status(field: Field) -> Verdict:
     illegal = next((v for v in candidates.values() if not _legal(field, v)), None)
     if illegal is not None:
         return _revert(field, f"illegal transition {field.agreed}->{illegal} by non-owner")
-    if field.rule.non_owner_change is NonOwnerChange.ACCEPT:
+    if field.rule.non_owner_change is NonOwnerChange.ACCEPT or _transitions_allowed(field, candidates):
         return _accept_if_agreed(field, candidates, "legal transition by non-owner")
     verdict = _others_changed(field)
     return replace(verdict, note="status request by non-owner") if verdict.outcome is Outcome.PROPOSE else verdict
@@ -387,6 +403,11 @@ def _status(field: Field) -> Verdict:
 
 def _legal(field: Field, value: Value) -> bool:
     return blank(field.agreed) or value == field.agreed or value in field.rule.transitions.get(field.agreed, ())
+
+
+def _transitions_allowed(field: Field, candidates: Mapping[System, Value]) -> bool:
+    allowed = field.rule.accept_from
+    return all((field.agreed, value) in allowed.get(system, ()) for system, value in candidates.items())
 
 
 def _manual(field: Field) -> Verdict:
@@ -430,6 +451,8 @@ def _equal(field: Field, stated: Mapping[System, Value]) -> Verdict:
 
 def _choose(field: Field, stated: Mapping[System, Value]) -> Verdict:
     rule = field.rule
+    if rule.ambiguous:
+        return _conflict(field, "first contact: ambiguous rule")
     if rule.policy is Policy.PREFER:
         best = next((s for s in rule.rank if s in stated), None)
         return (
@@ -442,7 +465,8 @@ def _choose(field: Field, stated: Mapping[System, Value]) -> Verdict:
     owner = acting_owner(rule, field.live)
     if owner is not None and owner in stated and rule.policy is not Policy.MANUAL:
         return _adopt(field, stated[owner], "first contact: owner's value", owner)
-    if not blank(field.agreed) and owner is not None and field.live[owner].base is not UNKNOWN:
+    known = owner is not None and field.live[owner].base is not UNKNOWN
+    if not blank(field.agreed) and (known or (owner is None and rule.owner == HUB)):
         return _adopt(field, field.agreed, "first contact: agreed value", None)
     if _one_value(field, stated):
         source = _speaker(field, stated)

@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, TypeAlias
 from fsm_core.model.compare import Value
 
 System: TypeAlias = str
+HUB: Final = "hub"
+"""The hub's own store, where a role is bound to it: it owns without a link."""
 
 
 class _Unset(Enum):
@@ -88,6 +90,10 @@ class Rule:
     """Seconds within which two source times count as equal."""
     removals: Literal["any", "owner_only"] = "any"
     transitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accept_from: Mapping[System, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Transitions of a status that a non-owner may make."""
+    ambiguous: bool = False
+    """Several rules hold and none of them outranks the others: a person decides."""
     immutable: bool = False
     """Once set, only a person may change it."""
     frozen: bool = False

@@ -1,0 +1,70 @@
+"""The values by which links of an entity are matched, and the numbers under which the state keeps them.
+
+Not here: which fields are keys (the rules) and what equal keys mean (`fsm_core.sync.match`).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+
+from fsm_core.service.hub import Hub
+from fsm_core.state import Doc, Work
+from fsm_core.sync.match import key_reader
+
+Keys = list[tuple[str, str]]
+"""Name and value of each key."""
+UNPACK = struct.Struct(">q").unpack
+
+
+def reader(hub: Hub, entity: str) -> Callable[[Doc], Keys]:
+    """A function from what a link shows to its keys."""
+    readers = hub.book(entity).readers
+    return lambda shown: [(name, value) for name, read in readers for value in read(shown)]
+
+
+def numberer(hub: Hub, entity: str) -> Callable[[Doc], list[int]]:
+    """A function from what a link shows to the numbers of its keys."""
+    readers = [(f"{entity}\0{name}\0", read) for name, read in hub.book(entity).readers]
+    return lambda shown: [_number(head + value) for head, read in readers for value in read(shown)]
+
+
+def numbers_of(hub: Hub, entity: str, value: str) -> list[int]:
+    """The numbers under which links with this value of a strong key of one field would be kept."""
+    names = [names[0] for names in hub.book(entity).keys if len(names) == 1]
+    return numbered(entity, [(name, found) for name in names for found in key_reader((name,))({name: value})])
+
+
+def keys_of(hub: Hub, entity: str, links: Iterable[tuple[int, Doc]]) -> list[tuple[int, Keys]]:
+    """The keys of these links, from what they show."""
+    read = reader(hub, entity)
+    return [(number, read(shown)) for number, shown in links]
+
+
+def numbered(entity: str, keys: Keys) -> list[int]:
+    """The number of each key."""
+    return [_number(f"{entity}\0{name}\0{value}") for name, value in keys]
+
+
+def _number(key: str) -> int:
+    found: int = UNPACK(blake2b(key.encode(), digest_size=8).digest())[0]
+    return found
+
+
+def replace_keys(
+    hub: Hub, work: Work, entity: str, before: Iterable[tuple[int, Doc]], after: Iterable[tuple[int, Doc]]
+) -> None:
+    """Links that showed one thing show another."""
+    old = {(number, link) for link, keys in keys_of(hub, entity, before) for number in numbered(entity, keys)}
+    new = {(number, link) for link, keys in keys_of(hub, entity, after) for number in numbered(entity, keys)}
+    work.drop_keys(sorted(old - new))
+    work.add_keys(sorted(new - old))
+
+
+def renew_keys(hub: Hub, work: Work, entity: str) -> None:
+    """Every link of the entity is found by the keys of the present rules; old ones do no harm."""
+    after = 0
+    while links := work.every_link(entity, after, hub.page):
+        replace_keys(hub, work, entity, (), ((link.id, link.now) for link in links))
+        after = links[-1].id
