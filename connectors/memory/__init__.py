@@ -6,6 +6,7 @@ Not here: the store itself (`simulator`), nested documents (`documents`), the cu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -195,8 +196,10 @@ class Memory:
 
     def _capabilities(self, obj: Object) -> Capabilities:
         rules = self._store.rules(obj.name)
+        key = replace(_capability(rules.get(obj.key)), external_id=self._store.creates is Creates.UPSERT_KEY)
         return Capabilities(
             fields={path: _capability(rules.get(path)) for path in obj.fields if not _hidden(rules.get(path))},
+            key=key if obj.key and not _hidden(rules.get(obj.key)) else None,
             creates=self._store.creates,
             deletes=self._store.deletes,
             compare_and_set=self._store.compare_and_set,

@@ -19,6 +19,9 @@ from connectors.salesforce.auth import Identity, InstanceAuth, Login
 from connectors.salesforce.changes import Pass
 from connectors.salesforce.description import capabilities
 from connectors.salesforce.ids import full_id
+from connectors.salesforce.part_changes import WholePass
+from connectors.salesforce.part_writes import WholeWriter
+from connectors.salesforce.parts import parts_of
 from connectors.salesforce.settings import SalesforceSettings, settings_from
 from connectors.salesforce.transport import Library
 from connectors.salesforce.writes import Writer
@@ -68,20 +71,29 @@ class Salesforce:
             )
 
     def describe(self, objects: Sequence[Object]) -> Description:
-        """One call per object and one for the organisation; an object we may not see is absent."""
+        """One call per object and part, and one for the organisation; an object we may not see is absent."""
         with self._located():
             fingerprint = self._fingerprint()
-            found = {obj.name: self._described(obj) for obj in objects}
+            wanted = (name for obj in objects for name in (obj.name, *(part.object for part in parts_of(obj))))
+            found = {name: self._described(name) for name in dict.fromkeys(wanted)}
         overlap = self.settings.overlap
         return Description(
             fingerprint,
-            {obj.name: capabilities(obj, seen, overlap) for obj in objects if (seen := found[obj.name]) is not None},
+            {
+                obj.name: capabilities(obj, seen, overlap, found)
+                for obj in objects
+                if (seen := found[obj.name]) is not None
+            },
         )
 
     def changes(self, obj: Object, since: Cursor | None) -> Iterator[Page]:
-        """One call per page; memory holds one page. Every page may carry on where a crash stopped."""
+        """One call per page; memory holds one page. Every page may carry on where a crash stopped.
+
+        An object with parts costs one call more for each kind of part, except in a pass from the start.
+        """
+        kind = WholePass if parts_of(obj) else Pass
         with self._located(obj):
-            yield from Pass(self._library, obj, since, overlap=self.settings.overlap, who=self._who).pages()
+            yield from kind(self._library, obj, since, overlap=self.settings.overlap, who=self._who).pages()
 
     def read(self, obj: Object, refs: Sequence[Ref]) -> list[Change]:
         """About 500 ids per call; also finds what lies in the recycle bin."""
@@ -92,11 +104,17 @@ class Salesforce:
         """200 records per call. The org compares no versions: `expected_version` is the engine's to check."""
         extra = {"Sforce-Duplicate-Rule-Header": "allowSave=true"} if self.settings.allow_duplicates else {}
         with self._located(obj):
-            outcomes = Writer(self.edge, obj, self.settings.api_version, extra).write(writes)
+            outcomes = self._writer(obj, extra).write(writes)
         for outcome in outcomes:
             if outcome.error is not None:
                 outcome.error.located(system=self.name)
         return outcomes
+
+    def _writer(self, obj: Object, headers: dict[str, str]) -> Writer | WholeWriter:
+        version = self.settings.api_version
+        if not parts_of(obj):
+            return Writer(self.edge, obj, version, headers)
+        return WholeWriter(self.edge, self._library, obj, version, headers, self._me)
 
     def close(self) -> None:
         """Give connections back."""
@@ -106,9 +124,9 @@ class Salesforce:
     def _located(self, obj: Object | None = None) -> _Located:
         return _Located(self.name, obj.name if obj else "")
 
-    def _described(self, obj: Object) -> dict[str, Any] | None:
+    def _described(self, name: str) -> dict[str, Any] | None:
         try:
-            return self._library.describe(obj.name)
+            return self._library.describe(name)
         except Drift:
             return None
 

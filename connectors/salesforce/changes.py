@@ -29,18 +29,26 @@ class Pass:
     """Reads what lies behind a cursor; every page carries the cursor to go on from after it has landed."""
 
     def __init__(
-        self, library: Library, obj: Object, since: Cursor | None, *, overlap: float, who: Callable[[], Identity]
+        self,
+        library: Library,
+        obj: Object,
+        since: Cursor | None,
+        *,
+        overlap: float,
+        who: Callable[[], Identity],
+        reads: type[Reader] = Reader,
     ) -> None:
         self._library = library
         self._who = who
         self._obj = obj
         self._complete = since is None
-        self._progress = Progress.loads(since) if since else Progress()
+        self.progress = Progress.loads(since) if since else Progress()
         self._overlap = timedelta(seconds=overlap)
-        self._reader = Reader(obj, lambda: who().user)
-        self._floor = ""  # all rows stamped before it are visible
+        self.reader = reads(obj, lambda: who().user, library.more)
+        self.floor = ""
+        """All rows stamped before it are visible; empty where no clock says so."""
         self._asked_at = ""  # rows stamped from here on may have moved since the query began
-        self._position = (self._progress.stamp, self._progress.id)
+        self._position = (self.progress.stamp, self.progress.id)
         self._restarted_at = ("", "-")
         self._stuck = 0
         self._newest = ""
@@ -48,16 +56,18 @@ class Pass:
     def pages(self) -> Iterator[Page]:
         """At least one page; the last one moves the cursor to the end of what is surely visible."""
         answer = self._ask()
-        self._floor = self._settled_by(answer)
+        self.floor = self._settled_by(answer)
         while True:
-            rows, following = self._reader.rows(answer)
+            rows, following = self.reader.rows(answer)
             changes = tuple(self._fresh(rows))
             if not following:
                 break
-            yield Page(changes, self._progress.dumps() if self._floor else None)
+            del answer, rows  # a page is large: two of them need not be held while the next one is fetched
+            yield Page(changes, self.progress.dumps() if self.floor else None)
+            del changes
             answer = self._follow(following)
-        self._progress.settle(self._floor or self._behind(self._newest), "")
-        yield Page(changes, self._progress.dumps(), complete=self._complete)
+        self.progress.settle(self.floor or self._behind(self._newest), "")
+        yield Page(changes, self.progress.dumps(), complete=self._complete)
 
     def _ask(self) -> Answer:
         answer = self._library.query(soql.changed(self._obj, *self._position))
@@ -87,7 +97,7 @@ class Pass:
         return stamp_of(datetime.fromisoformat(stamp) - self._overlap) if stamp else ""
 
     def _fresh(self, rows: list[Row]) -> Iterator[Change]:
-        progress, floor, asked_at = self._progress, self._floor, self._asked_at
+        progress, floor, asked_at = self.progress, self.floor, self._asked_at
         settled = ("", "")
         known = bool(progress.seen)
         for row in rows:
@@ -102,7 +112,7 @@ class Pass:
                 self._newest = max(self._newest, stamp)
                 if not progress.deliver(print_of(row), stamp):
                     continue
-            yield self._reader.change(row)
+            yield self.reader.change(row)
         if settled[0]:
             progress.settle(*settled)
 

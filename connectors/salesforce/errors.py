@@ -9,8 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from simple_salesforce.exceptions import SalesforceError
-
+from connectors.salesforce.library import SalesforceError
 from fsm_core.errors import (
     BadMapping,
     CursorExpired,

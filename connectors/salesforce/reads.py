@@ -40,7 +40,7 @@ class _Found:
     """The rows of one look-up by one field. SOQL compares text without case unless the field says otherwise."""
 
     def __init__(self, library: Library, obj: Object, field: str, values: Sequence[str], me: Callable[[], str]) -> None:
-        self._reader = Reader(obj, me, extra=(field,))
+        self._reader = Reader(obj, me, library.more, extra=(field,))
         self._asked = {path.partition(".")[0] for path in obj.fields}
         self._field = field
         self._exact: dict[str, Row] = {}

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.salesforce.ids import full_id
+from connectors.salesforce.parts import TOLD, Folder, newest, parts_of, version
 from connectors.salesforce.soql import system_fields
 from connectors.salesforce.transport import Answer
 from fsm_core.errors import Unreachable
@@ -25,39 +26,54 @@ INSTANT_LENGTH = len("2026-01-05T08:00:00.000+0000")
 class Reader:
     """Reads the pages of one object; remembers whether its numbers need the exact parser."""
 
-    def __init__(self, obj: Object, me: Callable[[], str], extra: Iterable[str] = ()) -> None:
+    def __init__(
+        self, obj: Object, me: Callable[[], str], more: Callable[[str], Answer], extra: Iterable[str] = ()
+    ) -> None:
+        """`more` reads the further pages of a list inside a row."""
         asked = {path.partition(".")[0] for path in (*obj.fields, *extra)}
-        self._unasked = tuple(name for name in (*system_fields(obj.name), obj.key) if name and name not in asked)
+        self._folder = Folder(obj, lambda url: more(url).document(exact=True)) if parts_of(obj) else None
+        read = (*system_fields(obj.name), obj.key, *(self._folder.pointers if self._folder else ()))
+        self._unasked = tuple(name for name in read if name and name not in asked)
         self._key = obj.key
         self._restamp = "SystemModstamp" in asked
         self._me = me
         self._mine: str | None = None
-        self._exact = False
+        self._exact = self._folder is not None  # folding is done once, and positions are fractions
         self._moments: dict[str, datetime] = {}
 
     def rows(self, answer: Answer) -> tuple[list[Row], str]:
         """The rows of a page, cleaned but with their system fields, and the URL of the next page."""
         page = answer.document(exact=self._exact)
         rows = _records(page)
-        if not self._exact and _fractions(rows):
+        told = [self._folder.fold(row) for row in rows] if self._folder else ()
+        if _cleaned(rows) and not self._exact:
             self._exact = True
             page = answer.document(exact=True)
             rows = _records(page)
-        _clean_columns(rows)
+            _cleaned(rows)
+        for row, parts in zip(rows, told, strict=False):
+            row[TOLD] = parts
         return rows, "" if page.get("done", True) else str(page["nextRecordsUrl"])
 
-    def change(self, row: Row, ref: Ref | None = None) -> Change:
-        """One row as a change; takes the row's fields over."""
-        stamp = row["SystemModstamp"]
+    def change(self, row: Row, ref: Ref | None = None, also: Iterable[tuple[str, str]] = ()) -> Change:
+        """One row as a change; takes the row's fields over.
+
+        `also`: stamp and user of further changes that belong to it, such as the deletion of a part.
+        """
+        token = stamp = moved = row["SystemModstamp"]
         deleted = row.get("IsDeleted") is True
         by = row.get("LastModifiedById") or ""
         if self._mine is None:
             self._mine = self._me()
+        if self._folder is not None:
+            parts = row.pop(TOLD)
+            token = version(stamp, parts)
+            moved, by = newest([(stamp, by), *also, *((at, who) for at, who, _ in parts)], self._mine)
         change = Change(
             row["Id"],
             {} if deleted else row,
-            stamp,
-            self._moment(stamp),
+            token,
+            self._moment(moved),
             by,
             by != "" and by == self._mine,
             State.DELETED if deleted else State.LIVE,
@@ -89,29 +105,37 @@ def _records(page: Row) -> list[Row]:
     return rows
 
 
-def _fractions(rows: list[Row]) -> bool:
-    for row in rows:
-        kinds = set(map(type, row.values()))
-        if float in kinds or (dict in kinds and _fractions([v for v in row.values() if type(v) is dict])):
-            return True
-    return False
+def _cleaned(rows: list[Row]) -> bool:
+    """Tidy nested rows and instants; whether a number with a fraction is among the values.
 
-
-def _clean_columns(rows: list[Row]) -> None:
-    """Decide by column, not by value: a page has thousands of rows and few columns."""
+    Decided by column, not by value: a page has thousands of rows and few columns, and a field has one type.
+    """
+    fractions = False
     for name in rows[0] if rows else ():
         sample = next((value for row in rows if (value := row.get(name)) is not None), None)
-        if isinstance(sample, dict):
+        if isinstance(sample, dict | list):
             for row in rows:
-                row[name] = _nested(row.get(name))
+                row[name] = value = _nested(row.get(name))
+                fractions = fractions or _fraction(value)
+        elif isinstance(sample, int | float):
+            fractions = fractions or any(row.get(name).__class__ is float for row in rows)
         elif name != "SystemModstamp" and _is_instant(sample):
             for row in rows:
                 row[name] = _utc(row.get(name))
+    return fractions
+
+
+def _fraction(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return any(map(_fraction, value.values()))
+    return any(map(_fraction, value)) if isinstance(value, list) else value.__class__ is float
 
 
 def _nested(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, dict):
         return {name: _nested(inner) for name, inner in value.items() if name != "attributes"}
+    if isinstance(value, list):
+        return [_nested(inner) for inner in value]
     return _utc(value)
 
 

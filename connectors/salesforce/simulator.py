@@ -16,9 +16,10 @@ from werkzeug.wrappers import Request, Response
 
 from connectors.salesforce.ids import full_id
 from connectors.salesforce.simulator_oauth import ConnectedApp, Tokens
+from connectors.salesforce.simulator_objects import standard_objects
 from connectors.salesforce.simulator_query import Queries
 from connectors.salesforce.simulator_rest import Rest
-from connectors.salesforce.simulator_schema import ObjectType, standard_objects
+from connectors.salesforce.simulator_schema import ObjectType
 from connectors.salesforce.simulator_store import Refusal, Row, Store, stamp
 from connectors.simulation import Simulator, VirtualClock
 
@@ -51,12 +52,12 @@ class Outgoing:
 
 
 class SalesforceSimulator(Simulator):
-    """One org with Account, User and Organization; more by `store.add_object`.
+    """One org with the objects of `simulator_objects`; more by `store.add_object`.
 
     Switches: `app` (connected app, token life), `tokens.revoke()`, `instance_url`, `api_used`, `api_limit`,
     `concurrency_exceeded`, `queries.page_limit`, `queries.expire_locators()`, `store.hidden`,
     `store.locked`, `store.validation_rules`, `store.duplicate_rules`, `store.automation`, `late(...)`,
-    and the faults of the base class.
+    `store.relations.stamps_cascades`, and the faults of the base class.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class SalesforceSimulator(Simulator):
         """Put rows in as they are, without rules; missing ids and stamps are made up. Returns the ids."""
         with self.lock:
             kind = self.store.objects[name]
-            blank: Row = {item.name: False if item.type == "boolean" else None for item in kind.fields.values()}
+            blank = self.store.blank(kind)
             now = stamp(self.clock.now())
             ids = []
             for given in rows:
@@ -141,7 +142,7 @@ class SalesforceSimulator(Simulator):
                 for by in ("CreatedById", "LastModifiedById", "OwnerId"):
                     if by in made:
                         made[by] = made[by] or self.person
-                self.store.tables[name][made["Id"]] = made
+                self.store.put(name, made)
                 ids.append(str(made["Id"]))
             self.store.index.clear()
             return ids

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.salesforce.ids import full_id
 from connectors.salesforce.simulator_query import Queries
-from connectors.salesforce.simulator_soql import rendered
+from connectors.salesforce.simulator_rows import rendered
 from connectors.salesforce.simulator_store import Refusal, Row, Store, stamp
 
 if TYPE_CHECKING:

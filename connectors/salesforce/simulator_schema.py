@@ -1,10 +1,11 @@
-"""The objects of the simulated org: field tables with the facts of a recorded describe, and our custom fields.
+"""What an object and a field of the simulated org are made of, and how `describe` tells them.
 
-Not here: rows (`simulator_store`) and the wire (`simulator`).
+Not here: the objects themselves (`simulator_objects`), rows (`simulator_store`) and the wire (`simulator`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ _SOAP = {
     "int": "xsd:int",
     "date": "xsd:date",
     "datetime": "xsd:dateTime",
+    "address": "urn:address",
+    "location": "urn:location",
     **dict.fromkeys(NUMERIC, "xsd:double"),
 }
 
@@ -47,6 +50,18 @@ class FieldType:
     scale: int = 0
     digits: int = 0
     label: str = ""
+    default: Any = None
+    """What a new record gets where the call says nothing."""
+    children: str = ""
+    """Name of the relationship seen from the record it points to, for subqueries."""
+    autonumber: str = ""
+    """The letters before the number that Salesforce counts up."""
+    cascade: bool = False
+    """Describe's `cascadeDelete`: the record goes to the bin with the one it points to."""
+    cleared: bool = False
+    """Emptied when the record it points to is deleted."""
+    locks: bool = False
+    """A save of this record locks the one it points to."""
 
     @property
     def filterable(self) -> bool:
@@ -59,7 +74,7 @@ class FieldType:
         return {
             "aggregatable": self.filterable,
             "aiPredictionField": False,
-            "autoNumber": False,
+            "autoNumber": self.autonumber != "",
             "byteLength": self.length * (1 if self.type in {"id", "reference"} else 3),
             "calculated": False,
             "caseSensitive": self.case_sensitive,
@@ -105,6 +120,8 @@ class ObjectType:
     fields: dict[str, FieldType]
     mergeable: bool = False
     createable: bool = True
+    computed: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    """Fields that are worked out from the row at each save: full names, compound addresses."""
     by_lower: dict[str, str] = field(default_factory=dict)
     relations: dict[str, FieldType] = field(default_factory=dict)
 
@@ -148,12 +165,12 @@ def text(name: str, length: int, kind: str = "string", **more: Any) -> FieldType
     return FieldType(name, kind, length, **more)
 
 
-def picks(name: str, *values: str, restricted: bool = False, many: bool = False) -> FieldType:
+def picks(name: str, *values: str, restricted: bool = False, many: bool = False, **more: Any) -> FieldType:  # noqa: ANN401 - FieldType's fields
     """A pick list; several values of a multi-select are one text, joined by `;`."""
     kind, length = ("multipicklist", 4099) if many else ("picklist", 40)
     if name.endswith("__c") and not many:
         length = 255
-    return FieldType(name, kind, length, values=values, restricted=restricted)
+    return FieldType(name, kind, length, values=values, restricted=restricted, **more)
 
 
 def reference(name: str, target: str, **more: Any) -> FieldType:  # noqa: ANN401 - FieldType's fields
@@ -167,11 +184,13 @@ def flag(name: str) -> FieldType:
     return FieldType(name, "boolean", nillable=False, defaulted=True)
 
 
-def _fixed(name: str, kind: str, length: int = 0, **more: Any) -> FieldType:  # noqa: ANN401 - FieldType's fields
+def fixed(name: str, kind: str, length: int = 0, **more: Any) -> FieldType:  # noqa: ANN401 - FieldType's fields
+    """A field the org fills in itself."""
     return FieldType(name, kind, length, nillable=False, createable=False, updateable=False, defaulted=True, **more)
 
 
-def _address(prefix: str) -> tuple[FieldType, ...]:
+def address(prefix: str = "") -> tuple[FieldType, ...]:
+    """The parts of an address."""
     return (
         text(f"{prefix}Street", 255, "textarea"),
         text(f"{prefix}City", 40),
@@ -196,15 +215,15 @@ def system_fields(*, mergeable: str = "", owned: bool = True) -> tuple[FieldType
     )
     owner = reference("OwnerId", "User", nillable=False, defaulted=True)
     return (
-        _fixed("Id", "id", 18, id_lookup=True),
-        _fixed("IsDeleted", "boolean"),
+        fixed("Id", "id", 18, id_lookup=True),
+        fixed("IsDeleted", "boolean"),
         *((master,) if mergeable else ()),
         *((owner,) if owned else ()),
-        _fixed("CreatedDate", "datetime"),
-        _fixed("CreatedById", "reference", 18, target="User", relationship="CreatedBy"),
-        _fixed("LastModifiedDate", "datetime"),
-        _fixed("LastModifiedById", "reference", 18, target="User", relationship="LastModifiedBy"),
-        _fixed("SystemModstamp", "datetime"),
+        fixed("CreatedDate", "datetime"),
+        fixed("CreatedById", "reference", 18, target="User", relationship="CreatedBy"),
+        fixed("LastModifiedDate", "datetime"),
+        fixed("LastModifiedById", "reference", 18, target="User", relationship="LastModifiedBy"),
+        fixed("SystemModstamp", "datetime"),
     )
 
 
@@ -217,69 +236,3 @@ def made(name: str, prefix: str, *fields: FieldType, mergeable: bool = False, ow
     """An object with the system fields and these."""
     system = system_fields(mergeable=name if mergeable else "", owned=owned)
     return ObjectType(name, prefix, {item.name: item for item in (*system, *fields)}, mergeable)
-
-
-def account() -> ObjectType:
-    """Lengths, types and flags of the standard fields as in the recorded describe of Account."""
-    return made(
-        "Account",
-        "001",
-        text("Name", 255, nillable=False, label="Account Name"),
-        picks(
-            "Type",
-            "Prospect",
-            "Customer - Direct",
-            "Customer - Channel",
-            "Channel Partner / Reseller",
-            "Installation Partner",
-            "Technology Partner",
-            "Other",
-        ),
-        reference("ParentId", "Account"),
-        *_address("Billing"),
-        *_address("Shipping"),
-        text("Phone", 40, "phone"),
-        text("Fax", 40, "phone"),
-        text("AccountNumber", 40),
-        text("Website", 255, "url"),
-        text("Sic", 20),
-        picks("Industry", "Agriculture", "Construction", "Energy", "Manufacturing", "Utilities", "Other"),
-        FieldType("AnnualRevenue", "currency", precision=18),
-        FieldType("NumberOfEmployees", "int", digits=8),
-        picks("Rating", "Hot", "Warm", "Cold"),
-        text("Description", 32000, "textarea"),
-        text("Site", 80),
-        FieldType("LastActivityDate", "date", createable=False, updateable=False),
-        FieldType("IsPartner", "boolean", nillable=False, createable=False, defaulted=True),
-        hub_id(),
-        text("FSM_VAT_Id__c", 20),
-        text("FSM_Trade_Name__c", 255),
-        picks("FSM_Billing_Status__c", "None", "Active", "Blocked", restricted=True),
-        text("FSM_Payment_Terms__c", 40),
-        flag("FSM_Credit_Block__c"),
-        flag("FSM_Do_Not_Contact__c"),
-        text("FSM_Service_Notes__c", 32000, "textarea"),
-        picks("FSM_Roles__c", "Sold-to", "Ship-to", "Bill-to", "Payer", "Site", many=True, restricted=True),
-        mergeable=True,
-    )
-
-
-def user() -> ObjectType:
-    """Setup object: no IsDeleted."""
-    found = made("User", "005", text("Username", 80), text("Name", 121), flag("IsActive"), owned=False)
-    del found.fields["IsDeleted"]
-    found.index()
-    return found
-
-
-def organization() -> ObjectType:
-    """Setup object of one row."""
-    found = made("Organization", "00D", text("Name", 80), flag("IsSandbox"), text("InstanceName", 5), owned=False)
-    del found.fields["IsDeleted"]
-    found.index()
-    return found
-
-
-def standard_objects() -> dict[str, ObjectType]:
-    """The objects every simulated org begins with."""
-    return {item.name: item for item in (account(), user(), organization())}

@@ -1,17 +1,17 @@
-"""A small SOQL: parsing, filtering, ordering and rendering rows, with the errors of the real one.
+"""A small SOQL: what a query asks for, with the errors of the real one.
 
-Known: fields and parent paths, COUNT(), AND OR NOT, parentheses, = != < <= > >= LIKE IN NOT IN, ORDER BY,
-LIMIT, OFFSET. Not here: child subqueries, aggregates, and paging (`simulator_query`).
+Known: fields and parent paths, one level of child subqueries, COUNT(), AND OR NOT, parentheses,
+= != < <= > >= LIKE IN NOT IN, ORDER BY, LIMIT, OFFSET. Not here: aggregates, running (`simulator_rows`), and
+paging (`simulator_query`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from zlib import crc32
 
 from connectors.salesforce.ids import full_id, is_id
 from connectors.salesforce.simulator_schema import NUMERIC, TEXTUAL, FieldType
@@ -60,6 +60,16 @@ class Query:
     count: bool = False
     lookup: tuple[str, tuple[Any, ...]] | None = None
     """The whole filter asks for these values of an indexed field."""
+    children: list[Child] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Child:
+    """A subquery over the records that point to each row."""
+
+    relationship: str
+    reference: str
+    query: Query
 
 
 class Parser:
@@ -73,14 +83,39 @@ class Parser:
         self._name = ""
         self._terms = 0
         self._lookup: tuple[str, tuple[Any, ...]] | None = None
+        self._outer = ""
+        self._relationship = ""
+        self._reference = ""
 
     def parse(self) -> Query:
         """The whole text."""
+        query = self._query()
+        if self._next < len(self._tokens):
+            raise self._malformed()
+        return query
+
+    def _query(self) -> Query:
         self._word("SELECT")
-        selected, count = self._selection()
+        subqueries, selected, count = self._selection()
         self._word("FROM")
         self._from()
         query = Query(self._name, [] if count else [self._names(token) for token in selected], count=count)
+        end = self._next
+        query.children = [self._child(at) for at in subqueries]
+        self._next = end
+        return self._clauses(query)
+
+    def _child(self, at: int) -> Child:
+        """The subquery at a place passed over before: its names need the object of the outer query."""
+        self._next, outer = at, (self._name, self._terms, self._lookup)
+        self._outer, self._terms, self._lookup = self._name, 0, None
+        query = self._query()
+        made = Child(self._relationship, self._reference, query)
+        self._outer = ""
+        self._name, self._terms, self._lookup = outer
+        return made
+
+    def _clauses(self, query: Query) -> Query:
         if self._maybe("WHERE"):
             query.where = self._any()
             query.lookup = self._lookup if self._terms == 1 else None
@@ -91,8 +126,6 @@ class Parser:
             query.limit = int(self._take("number").text)
         if self._maybe("OFFSET"):
             query.offset = int(self._take("number").text)
-        if self._next < len(self._tokens):
-            raise self._malformed()
         return query
 
     # -- words -------------------------------------------------------------------------------------
@@ -139,24 +172,51 @@ class Parser:
 
     # -- clauses -----------------------------------------------------------------------------------
 
-    def _selection(self) -> tuple[list[Token], bool]:
+    def _selection(self) -> tuple[list[int], list[Token], bool]:
         if self._peek().text.upper() == "COUNT":
             self._next += 1
             self._word("(")
             self._word(")")
-            return [], True
-        tokens = [self._take("name")]
-        while self._maybe(","):
-            tokens.append(self._take("name"))
-        return tokens, False
+            return [], [], True
+        subqueries: list[int] = []
+        tokens: list[Token] = []
+        while True:
+            if self._maybe("("):
+                subqueries.append(self._next)
+                self._pass_over()
+            else:
+                tokens.append(self._take("name"))
+            if not self._maybe(","):
+                return subqueries, tokens, False
+
+    def _pass_over(self) -> None:
+        """To the end of a subquery; inside of one there is no other."""
+        if self._outer:
+            raise self._malformed()
+        depth = 1
+        while depth:
+            token = self._take("text", "instant", "day", "number", "name", "sign")
+            depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
 
     def _from(self) -> None:
         token = self._take("name")
+        if self._outer:
+            self._from_children(token)
+            return
         found = {name.lower(): name for name in self._store.objects}.get(token.text.lower())
         if found is None:
             told = f"sObject type '{token.text}' is not supported. " + _HELP.format(what="object", name="entity name")
             raise self._pointed("INVALID_TYPE", token, told)
         self._name = found
+
+    def _from_children(self, token: Token) -> None:
+        found = self._store.relations.child(self._outer, token.text)
+        if found is None:
+            told = f"Didn't understand relationship '{token.text}' in FROM part of query call. " + _HELP.format(
+                what="relationship", name="custom relationship name"
+            ).replace("'__c'", "'__r'")
+            raise self._pointed("INVALID_TYPE", token, told)
+        self._name, self._relationship, self._reference = found[0], found[1].children, found[1].name
 
     def _names(self, token: Token) -> tuple[str, ...]:
         *_, last = path = self._path(token)
@@ -329,64 +389,3 @@ def follower(store: Store, path: Path) -> Callable[[Row], Any]:
         return found[last.name] if found is not None else None
 
     return follow
-
-
-def run(query: Query, store: Store, *, deleted: bool) -> list[Row]:
-    """The rows of a query. Without ORDER BY in an order that says nothing, the same every time."""
-    rows: Iterable[Row] = _candidates(query, store)
-    if not deleted:
-        rows = (row for row in rows if not row.get("IsDeleted"))
-    found = [row for row in rows if query.where is None or query.where(row)]
-    if [path[-1].name for path, *_ in query.order] != ["SystemModstamp", "Id"]:
-        found.sort(key=lambda row: crc32(row["Id"].encode()))
-    for path, descending, last in reversed(query.order):
-        get = follower(store, path)
-        found.sort(key=_sort_key(get, last=last != descending), reverse=descending)
-    found = found[query.offset :]
-    return found if query.limit is None else found[: query.limit]
-
-
-def _sort_key(get: Callable[[Row], Any], *, last: bool) -> Callable[[Row], Any]:
-    def key(row: Row) -> tuple[bool, Any]:
-        value = get(row)
-        return ((value is None) == last, "" if value is None else value)
-
-    return key
-
-
-def _candidates(query: Query, store: Store) -> Iterable[Row]:
-    table = store.tables[query.object]
-    if query.lookup is None:
-        return table.values()
-    name, values = query.lookup
-    if name == "Id":
-        return [table[value] for value in values if value in table]
-    return [row for value in values for row in store.with_value(query.object, name, value)]
-
-
-def renderer(query: Query, store: Store, version: str) -> Callable[[Row], dict[str, Any]]:
-    """Rows as query answers show them: `attributes` first, parents nested or null."""
-
-    def render(row: Row) -> dict[str, Any]:
-        return rendered(store, query.object, row, query.fields, version)
-
-    return render
-
-
-def rendered(store: Store, name: str, row: Row, fields: Iterable[tuple[str, ...]], version: str) -> dict[str, Any]:
-    """One row with these fields."""
-    shown: dict[str, Any] = {
-        "attributes": {"type": name, "url": f"/services/data/v{version}/sobjects/{name}/{row['Id']}"}
-    }
-    nested: dict[str, list[tuple[str, ...]]] = {}
-    for path in fields:
-        if len(path) == 1:
-            shown[path[0]] = row[path[0]]
-        else:
-            nested.setdefault(path[0], []).append(path[1:])
-            shown.setdefault(path[0], None)
-    for relation, inner in nested.items():
-        item = store.objects[name].relations[relation.lower()]
-        parent = store.tables[item.target].get(row[item.name] or "")
-        shown[relation] = rendered(store, item.target, parent, inner, version) if parent is not None else None
-    return shown

@@ -5,17 +5,20 @@ Not here: HTTP and SOQL; the field tables are in `simulator_schema`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from connectors.salesforce.ids import full_id, is_id
+from connectors.salesforce.simulator_relations import Relations
 from connectors.salesforce.simulator_schema import NUMERIC, TEXTUAL, FieldType, ObjectType
 from connectors.simulation import VirtualClock
 
 Row = dict[str, Any]
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 Rule = Callable[[str, Row], "Refusal | None"]
 Automation = Callable[[str, Row], Mapping[str, Any]]
 
@@ -61,6 +64,7 @@ class Store:
         self.automation: list[Automation] = []
         self._pending: list[tuple[datetime, Callable[[], None]]] = []
         self._count = 0
+        self.relations = Relations(self)
 
     # -- schema ----------------------------------------------------------------------------------
 
@@ -167,12 +171,17 @@ class Store:
             raise Refusal("INVALID_FIELD", f"Foreign key external ID: {wanted} not found for field in entity")
         return str(found[0]["Id"])
 
+    def blank(self, kind: ObjectType) -> Row:
+        """A row nobody said anything about."""
+        return {item.name: False if item.type == "boolean" else item.default for item in kind.fields.values()}
+
     def create(self, name: str, values: Row, user: str, *, bypass: bool = False) -> Row:
         """A new row. Raises `Refusal`."""
         kind = self.objects[name]
         now = stamp(self.clock.now())
-        row: Row = {item.name: False if item.type == "boolean" else None for item in kind.fields.values()}
+        row = self.blank(kind)
         row |= {"Id": self.new_id(kind.prefix), "CreatedDate": now, "CreatedById": user}
+        row |= {item.name: f"{item.autonumber}{self._count:04d}" for item in kind.fields.values() if item.autonumber}
         if "OwnerId" in kind.fields:
             row["OwnerId"] = user
         return self._save(kind, row, values, user, creating=True, bypass=bypass)
@@ -184,9 +193,10 @@ class Store:
     def _save(self, kind: ObjectType, row: Row, values: Row, user: str, *, creating: bool, bypass: bool = False) -> Row:
         values = {key: None if value == "" else value for key, value in values.items()}  # empty text is stored as null
         new = {**row, **values}
-        if row["Id"] in self.locked:
+        held = row["Id"] if row["Id"] in self.locked else self.relations.locked(kind, new)
+        if held:
             raise Refusal(
-                "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records: " + row["Id"]
+                "UNABLE_TO_LOCK_ROW", f"unable to obtain exclusive access to this record or 1 records: {held}"
             )
         self._check_fields(kind, values, new, creating=creating)
         self._check_unique(kind, values, row["Id"])
@@ -198,9 +208,11 @@ class Store:
         new |= {"LastModifiedDate": now, "SystemModstamp": now, "LastModifiedById": user}
         for automation in self.automation:
             new |= automation(kind.name, dict(new))
-        return self._put(kind.name, new)
+        return self.put(kind.name, new)
 
-    def _put(self, name: str, row: Row) -> Row:
+    def put(self, name: str, row: Row) -> Row:
+        """Keep a row as it is, with what is worked out from it."""
+        row |= {field: work_out(row) for field, work_out in self.objects[name].computed.items()}
         self.tables[name][row["Id"]] = row
         for (owner, field_name), index in self.index.items():
             if owner == name:
@@ -235,10 +247,17 @@ class Store:
         if bad:
             text = f"{item.label or item.name}: bad value for restricted picklist field: {bad[0]}"
             raise Refusal("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", text, (item.name,))
+        if item.type == "email" and not EMAIL.fullmatch(value):
+            text = f"{item.label or item.name}: invalid email address: {value}"
+            raise Refusal("INVALID_EMAIL_ADDRESS", text, (item.name,))
         if item.type == "reference" and not is_id(value):
             raise Refusal("MALFORMED_ID", f"{item.name}: id value of incorrect type: {value}", (item.name,))
-        if item.type == "reference" and item.target in self.tables and full_id(value) not in self.tables[item.target]:
+        if item.type == "reference" and item.target in self.tables and not self._there(item.target, full_id(value)):
             raise Refusal("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (item.name,))
+
+    def _there(self, name: str, id: str) -> bool:  # noqa: A002 - the vendor's word
+        row = self.tables[name].get(id)
+        return row is not None and not row.get("IsDeleted")
 
     def _check_unique(self, kind: ObjectType, values: Row, id: str) -> None:  # noqa: A002 - the vendor's word
         for key, value in values.items():
@@ -258,11 +277,21 @@ class Store:
         row = self.get(name, id)
         if row["Id"] in self.locked:
             raise Refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
-        self._touch(name, row, user, IsDeleted=True, **({"MasterRecordId": into} if into else {}))
+        self.touch(name, row, user, IsDeleted=True, **({"MasterRecordId": into} if into else {}))
+        self.relations.take_along(name, row["Id"], user)
+
+    def hide(self, name: str, row: Row, user: str, *, stamped: bool) -> None:
+        """Into the bin together with another record."""
+        if stamped:
+            self.touch(name, row, user, IsDeleted=True)
+        else:
+            self.put(name, {**row, "IsDeleted": True})
 
     def undelete(self, name: str, id: str, user: str) -> None:  # noqa: A002 - as above
-        """Out of the recycle bin, stamped anew."""
-        self._touch(name, self.tables[name][full_id(id)], user, IsDeleted=False)
+        """Out of the recycle bin, stamped anew, with what was deleted together with it."""
+        row = self.tables[name][full_id(id)]
+        self.touch(name, row, user, IsDeleted=False)
+        self.relations.bring_back(row["Id"], user)
 
     def purge(self, name: str) -> int:
         """Empty the recycle bin: no trace stays, and ids are never used again."""
@@ -275,13 +304,8 @@ class Store:
         """Losers go to the bin and name the winner; children follow; nothing is written about it on the winner."""
         master = full_id(winner)
         for loser in map(full_id, losers):
+            self.relations.reparent(name, loser, master, user)
             self.delete(name, loser, user, into=master)
-            for child in self.objects.values():
-                links = [item.name for item in child.fields.values() if item.target == name and item.updateable]
-                for row in list(self.tables[child.name].values()):
-                    moved = {link: master for link in links if row.get(link) == loser}
-                    if moved and not row.get("IsDeleted"):
-                        self._touch(child.name, row, user, **moved)
 
     def later(self, seconds: float, save: Callable[[], Row]) -> Row:
         """Save now, under today's stamp, but let nobody see it before `seconds` have passed: a long transaction."""
@@ -293,12 +317,13 @@ class Store:
             del self.tables[name][row["Id"]]
         else:
             self.tables[name][row["Id"]] = old
-        self._pending.append((self.clock.now() + timedelta(seconds=seconds), lambda: void(self._put(name, row))))
+        self._pending.append((self.clock.now() + timedelta(seconds=seconds), lambda: void(self.put(name, row))))
         return row
 
-    def _touch(self, name: str, row: Row, user: str, **values: Any) -> None:  # noqa: ANN401 - stored values
+    def touch(self, name: str, row: Row, user: str, **values: Any) -> None:  # noqa: ANN401 - stored values
+        """Change a row past all rules, and stamp it."""
         now = stamp(self.clock.now())
-        self._put(name, {**row, **values, "LastModifiedDate": now, "SystemModstamp": now, "LastModifiedById": user})
+        self.put(name, {**row, **values, "LastModifiedDate": now, "SystemModstamp": now, "LastModifiedById": user})
 
 
 def void(_value: object) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote_plus
 
-from simple_salesforce.format import quote_soql_value
-
+from connectors.salesforce.library import quote_soql_value
+from connectors.salesforce.parts import head_of, parts_of, selection
 from fsm_core.errors import BadMapping
 from fsm_core.ports import Object
 
@@ -29,7 +29,7 @@ def system_fields(name: str) -> tuple[str, ...]:
 
 
 def select(obj: Object) -> str:
-    """`SELECT ... FROM ...` with the asked paths and the system fields, each once.
+    """`SELECT ... FROM ...` with the asked paths, the system fields and what tells of parts, each once.
 
     Raises `BadMapping` for a path SOQL has no word for (a child row chosen by a bracket).
     """
@@ -38,7 +38,11 @@ def select(obj: Object) -> str:
             raise BadMapping(
                 f"path {path!r} chooses a child row, which Salesforce objects do not have", object=obj.name
             )
-    names = dict.fromkeys((*system_fields(obj.name), *obj.fields, *((obj.key,) if obj.key else ())))
+    parts = parts_of(obj)
+    apart = {part.path for part in parts}
+    own = (path for path in obj.fields if head_of(path) not in apart)
+    nested = (name for part in parts for name in selection(obj, part))
+    names = dict.fromkeys((*system_fields(obj.name), *own, *((obj.key,) if obj.key else ()), *nested))
     return f"SELECT {','.join(names)} FROM {obj.name}"  # noqa: S608 - names come from the binding, never from a record
 
 
@@ -58,21 +62,27 @@ def _behind(stamp: str, id: str) -> str:  # noqa: A002 - as above
     return f"(SystemModstamp > {moment} OR (SystemModstamp = {moment} AND Id > {quote_soql_value(id)}))"
 
 
-def lookups(obj: Object, field: str, values: Sequence[str]) -> Iterator[str]:
+def lookups(obj: Object, field: str, values: Sequence[str], *, filtered: bool = False) -> Iterator[str]:
     """Queries that together find all `values` of `field`, none longer than a URL may be."""
-    start = select(obj) if field == "Id" or field in obj.fields else select(_with(obj, field))
-    room = URL_ROOM - len(quote_plus(start))
+    known = field in {"Id", *obj.fields, *(part.pointer for part in parts_of(obj))}
+    end = f" AND ({obj.filter})" if filtered and obj.filter else ""
+    return listed(select(obj if known else _with(obj, field)), field, values, end)
+
+
+def listed(start: str, field: str, values: Sequence[str], end: str = "") -> Iterator[str]:
+    """`start` once for as many values as fit, then `end`."""
+    room = URL_ROOM - len(quote_plus(start + end))
     chunk: list[str] = []
     used = 0
     for value in values:
         size = len(quote_plus(quote_soql_value(value))) + 3  # and an encoded comma
         if chunk and used + size > room:
-            yield _listed(start, field, chunk)
+            yield _listed(start, field, chunk) + end
             chunk, used = [], 0
         chunk.append(value)
         used += size
     if chunk:
-        yield _listed(start, field, chunk)
+        yield _listed(start, field, chunk) + end
 
 
 def _listed(start: str, field: str, values: list[str]) -> str:

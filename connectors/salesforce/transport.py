@@ -16,11 +16,11 @@ import orjson
 import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
-from simple_salesforce.api import Salesforce as SimpleSalesforce
 
 from connectors.http import Edge
 from connectors.salesforce.auth import server_time
 from connectors.salesforce.errors import translated
+from connectors.salesforce.library import SimpleSalesforce
 from fsm_core.errors import Unreachable
 
 PLACEHOLDER = "instance.invalid"

@@ -16,13 +16,15 @@ from connectors.http import REPEATABLE, Edge
 from connectors.salesforce import errors
 from connectors.salesforce.ids import full_id
 from connectors.salesforce.transport import PLACEHOLDER
-from fsm_core.errors import HubError, Invalid, Misconfigured, UnknownOutcome, Unreachable
+from fsm_core.errors import HubError, Invalid, Misconfigured, NotFound, UnknownOutcome, Unreachable
 from fsm_core.ports import Action, Json, Object, Row, Write, Written
 
 BATCH = 200
 """Records per collections call."""
 UNREADABLE = "JSON_PARSER_ERROR"
 """One value of the wrong type makes the whole body unreadable."""
+LOCKED_WITH = {"Contact": "AccountId", "Address": "ParentId", "AssociatedLocation": "ParentRecordId"}
+"""A save of these locks the record they point to: sorted by it, writers do not wait for each other crosswise."""
 Placed = tuple[int, Write]
 
 
@@ -42,14 +44,14 @@ class Batch:
     def add(self, place: int, write: Write) -> None:
         """Take the write in."""
         self.writes.append((place, write))
-        self.records |= _names(write)
+        self.records |= names_of(write)
 
 
 def plan(writes: Sequence[Placed]) -> list[Batch]:
     """As few calls as possible; writes to the same record stay in order, in calls of their own."""
     batches: list[Batch] = []
     for place, write in writes:
-        names = _names(write)
+        names = names_of(write)
         first = max((n + 1 for n, batch in enumerate(batches) if batch.records & names), default=0)
         batch = next((batch for batch in batches[first:] if batch.fits(write)), None)
         if batch is None:
@@ -63,7 +65,8 @@ def _keyed(write: Write) -> bool:
     return write.action == Action.CREATE and write.key != ""
 
 
-def _names(write: Write) -> set[str]:
+def names_of(write: Write) -> set[str]:
+    """What the record of a write is known by."""
     return {name for name in (write.id and "id " + full_id(write.id), write.key and "key " + write.key) if name}
 
 
@@ -88,6 +91,7 @@ class Writer:
                 outcomes[place] = self._failed(problem, write)
         stopped: HubError | None = None
         for batch in plan(good):
+            batch.writes.sort(key=self._lock)
             if stopped is None:
                 stopped = self._send(batch.writes, outcomes)
                 if isinstance(stopped, Misconfigured) and not any(done.error is None for done in outcomes.values()):
@@ -95,6 +99,9 @@ class Writer:
             else:
                 self._skip(batch.writes, outcomes, stopped)
         return [outcomes[place] for place in range(len(writes))]
+
+    def _lock(self, placed: Placed) -> str:
+        return str(placed[1].fields.get(LOCKED_WITH.get(self._obj.name, ""), ""))
 
     def _unsendable(self, write: Write) -> HubError | None:
         if write.action not in set(Action):
@@ -114,7 +121,7 @@ class Writer:
             return self._halved(writes, outcomes, error)
         except HubError as error:
             for place, write in writes:
-                outcomes[place] = self._failed(_again(error), write)
+                outcomes[place] = self._failed(again(error), write)
             return error
         for (place, write), item in zip(writes, answer, strict=True):
             outcomes[place] = self._written(write, item)
@@ -124,7 +131,7 @@ class Writer:
         """A body that cannot be read fails as a whole, with nothing done: find the record that spoils it."""
         if len(writes) == 1 or error.code != UNREADABLE:
             for place, write in writes:
-                outcomes[place] = self._failed(_again(error), write)
+                outcomes[place] = self._failed(again(error), write)
             return None
         middle = len(writes) // 2
         stopped = self._send(writes[:middle], outcomes)
@@ -136,7 +143,7 @@ class Writer:
     def _skip(self, writes: list[Placed], outcomes: dict[int, Written], cause: HubError) -> None:
         for place, write in writes:
             lost = isinstance(cause, UnknownOutcome)
-            reason = Unreachable("not sent: the call before it failed") if lost else _again(cause)
+            reason = Unreachable("not sent: the call before it failed") if lost else again(cause)
             outcomes[place] = self._failed(reason, write)
 
     def _request(self, writes: list[Placed]) -> httpx.Request:
@@ -182,7 +189,10 @@ class Writer:
 
     def _written(self, write: Write, item: dict[str, Any]) -> Written:
         if item.get("success") is not True:
-            return self._failed(errors.of_item(item.get("errors") or []), write)
+            error = errors.of_item(item.get("errors") or [])
+            if isinstance(error, NotFound) and write.action == Action.CREATE:  # what is gone is a record it points to
+                error = Invalid(error.message, code=error.code, field=error.field)
+            return self._failed(error, write)
         created = bool(item.get("created", write.action == Action.CREATE))
         return Written(full_id(str(item.get("id") or write.id)), created=created)
 
@@ -206,7 +216,7 @@ def _put(record: dict[str, Any], path: list[str], value: Json | tuple[Row, ...])
     record[last] = value
 
 
-def _again(error: HubError) -> HubError:
+def again(error: HubError) -> HubError:
     """A copy, so that each record's outcome can be located by itself."""
     copy = type(error).__new__(type(error), *error.args)
     copy.__dict__.update(error.__dict__)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connectors.sandbox.company import START, Company, build
+from connectors.sandbox.contact_rows import RELATIONSHIP
 from connectors.sandbox.org import Org
 from connectors.sap.simulator import ROOT, SapSimulator
 from connectors.sap.simulator_schema import schema
@@ -98,7 +99,8 @@ class Sandbox:
         }
         org = Org(clock=self.clock, client_id=client_id, username=username, public_key=public.decode())
         org.app.client_secret = secrets.token_urlsafe(24)
-        org.seed("Account", self.company.accounts)
+        for name, rows in self.company.salesforce().items():
+            org.seed(name, rows)
         return org
 
     def _sap(self) -> SapSimulator:
@@ -112,7 +114,8 @@ class Sandbox:
             "division": "00",
         }
         sap = SapSimulator(self.clock, user=user, password=password)
-        numbers = [int(number) for number in sap.seed(self.company.partners)]
+        numbers = [int(number) for number in sap.seed([*self.company.partners, *self.company.people.partners])]
+        sap.seed(self.company.people.relations, name=RELATIONSHIP)
         # the number range must not give out what the seed has taken
         sap.store.sequences[GROUPING] = max(numbers)
         # a person who saves a partner on the screen stamps it, whichever of its parts was changed

@@ -1,7 +1,8 @@
 """The customers of one invented service company, as two systems know them: seeded, believable, dirty.
 
-The same seed and start give the same bytes. `Company.defects` is the ledger of every planted mistake.
-Not here: the invented firms (`firm`), the careful rows (`rows`), single mistakes (`mistakes`), serving (`Sandbox`).
+The same seed and start give the same bytes. `Company.defects` is the ledger of every mistake planted with customers.
+Not here: the invented firms (`firm`), the careful rows (`rows`), single mistakes (`mistakes`), the people and places of
+the customers (`contacts`, `places`), serving (`Sandbox`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 
+from connectors.sandbox.contacts import People, Standing, meet
 from connectors.sandbox.firm import firms
 from connectors.sandbox.mistakes import Entry, Row, make_all
+from connectors.sandbox.places import Places, settle
 from connectors.sandbox.rows import account, account_id, partner, stamp
 from connectors.sandbox.words import OTHER_FORMS
 
@@ -22,6 +25,14 @@ IN_BOTH, ONLY_SALESFORCE, ONLY_SAP = 330, 40, 30
 SPARED, SPARED_DELIVERED = 40, 5
 SECOND_ROWS = 1000
 """Serials of duplicates start here, so that their ids meet nobody's."""
+UNSURE = (
+    "weak_match_only", "wrong_vat_in_salesforce", "keys_disagree", "duplicate_in_salesforce_by_vat",
+    "duplicate_in_salesforce_by_name", "duplicate_in_sap",
+)  # fmt: skip
+"""Mistakes after which a person has to say which customer a row is."""
+UNSURE_WITH_PEOPLE = 4
+HANDED_OVER = -1
+"""Which of the flawless prospects is billed today: the last, which no other edit reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,23 @@ class Company:
     """Billed German pairs without any mistake, those with a delivery address last."""
     prospects: list[tuple[str, str]]
     """Pairs we do not bill yet, without any mistake."""
+    people: People
+    places: Places
+
+    def salesforce(self) -> dict[str, list[Row]]:
+        """The rows of every Salesforce object, parents first."""
+        return {
+            "Account": self.accounts,
+            "Contact": self.people.contacts,
+            "Location": self.places.locations,
+            "Address": self.places.addresses,
+            "AssociatedLocation": self.places.links,
+        }
+
+    def handed_over(self) -> tuple[str, str]:
+        """A prospect that the story's people begin to bill, and its contact for invoices; ids in Salesforce."""
+        account = self.prospects[HANDED_OVER][0]
+        return account, self.people.clean[account][0]
 
     def account(self, id: str) -> Row:  # noqa: A002 - the vendor's word
         """The seeded Salesforce row."""
@@ -63,11 +91,21 @@ def build(seed: int = 7, start: datetime = START) -> Company:
     doubles = _duplicates(others, random, keyless)
     ledger = make_all(others, random) | keyless
     rows = [*both, *sales, *books, *doubles]
+    standing = _standing(spared, ledger)
+    people, places = meet(rows, standing, seed, start), settle(rows, standing, seed, start)
     accounts = [entry.account for entry in rows if entry.account]
     partners = [entry.partner for entry in rows if entry.partner]
     random.shuffle(accounts)
     random.shuffle(partners)
-    return Company(seed, start, accounts, partners, ledger, dict(entry.ids for entry in both), clean, prospects)
+    pairs = dict(entry.ids for entry in both)
+    return Company(seed, start, accounts, partners, ledger, pairs, clean, prospects, people, places)
+
+
+def _standing(spared: set[tuple[str, str]], ledger: dict[str, list[tuple[str, ...]]]) -> Standing:
+    """Whose identity is open, and for whom of them somebody is known: the weakest matches, and two accounts of one."""
+    unsure = {id_ for name in UNSURE for where in ledger[name] for id_ in where}
+    weak, double = ledger["weak_match_only"][:UNSURE_WITH_PEOPLE], ledger["duplicate_in_salesforce_by_vat"][0]
+    return Standing(spared, unsure, {id_ for where in (*weak, double) for id_ in where})
 
 
 def _spared(both: list[Entry]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

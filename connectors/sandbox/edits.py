@@ -28,6 +28,12 @@ class Expect(StrEnum):
     """No change at all in the hub's eyes."""
     CREATE = "create"
     """A record appears in the other system."""
+    WAIT = "wait"
+    """It becomes no record until its customer is one."""
+
+
+EARLIER = "$"
+"""A field that is `$1` is told the id that the edit before was given, `$2` that of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,13 @@ class Edit:
     person: str
     expect: Expect
     counterpart: str = ""
-    """Id of the same firm in the other system, where there is one."""
+    """Id of the same record in the other system, where there is one."""
+    entity: str = "customer"
+    """The hub's word for what is edited; empty for a part of what a later edit completes."""
     answer: Mapping[str, Any] = field(default_factory=dict)
     """What the system showed afterwards; empty before the edit is played."""
+
+    @property
+    def known_as(self) -> str:
+        """The id by which the hub knows the record: of an SAP contact person, company and person."""
+        return "/".join(self.id.split("/")[1:3]) if self.id.count("/") > 1 else self.id

@@ -1,7 +1,7 @@
 """Invents firms: who they truly are, before any system writes them down in its own way.
 
 Not here: how Salesforce or SAP holds a firm (`connectors.sandbox.rows`) and what is wrong with the data
-(`connectors.sandbox.defects`).
+(`connectors.sandbox.mistakes`).
 """
 
 from __future__ import annotations

@@ -6,13 +6,15 @@ Not here: what they do and what should come of it (`connectors.sandbox.story`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import httpx
 
 from connectors.sandbox.company import Company
-from connectors.sandbox.edits import Edit, Expect
+from connectors.sandbox.contact_rows import relationship_id
+from connectors.sandbox.edits import EARLIER, Edit, Expect
 from connectors.sandbox.story import story
 
 __all__ = ["Edit", "Expect", "perform", "play"]
@@ -35,7 +37,7 @@ def play(
         for edit in story(company):
             if before is not None:
                 before(edit)
-            played.append(perform(client, urls[edit.system], edit))
+            played.append(perform(client, urls[edit.system], _filled(edit, played)))
     return played
 
 
@@ -47,5 +49,16 @@ def perform(client: httpx.Client, url: str, edit: Edit) -> Edit:
     answer = response.json()
     if not isinstance(answer, dict) or "error" in answer:
         raise ValueError(f"{edit.system} refused {edit.sentence!r}: {answer}")
-    number = str(answer.get("Id") or answer.get("BusinessPartner") or edit.id)
-    return replace(edit, id=edit.id or number, answer=answer)
+    return replace(edit, id=edit.id or _id_in(answer), answer=answer)
+
+
+def _filled(edit: Edit, played: Sequence[Edit]) -> Edit:
+    """With the ids that earlier edits were given."""
+    given = {f"{EARLIER}{back}": one.id for back, one in enumerate(reversed(played), start=1)}
+    return replace(edit, fields={name: given.get(str(value), value) for name, value in edit.fields.items()})
+
+
+def _id_in(answer: Mapping[str, Any]) -> str:
+    if "RelationshipNumber" in answer:
+        return relationship_id(answer)
+    return str(answer.get("Id") or answer["BusinessPartner"])

@@ -1,6 +1,6 @@
 """How each system writes a firm down when nothing is wrong: a Salesforce Account row, an SAP partner document.
 
-Not here: the firms (`connectors.sandbox.firm`) and the mistakes (`connectors.sandbox.defects`).
+Not here: the firms (`connectors.sandbox.firm`) and the mistakes (`connectors.sandbox.mistakes`).
 """
 
 from __future__ import annotations
@@ -137,8 +137,13 @@ def stamp(when: datetime) -> str:
 
 def account_id(serial: int) -> str:
     """An 18-character Salesforce id; neighbours differ in case only, as real ones do."""
+    return record_id("0015r00000S", serial)
+
+
+def record_id(start: str, serial: int) -> str:
+    """The 18-character id of a record; `start` is all but the last four of the first fifteen characters."""
     counter = "".join(_DIGITS[serial // 62**place % 62] for place in (3, 2, 1, 0))
-    return long_id(f"0015r00000S{counter}")
+    return long_id(start + counter)
 
 
 def user_id(person: str) -> str:

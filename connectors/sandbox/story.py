@@ -1,27 +1,21 @@
-"""A day in both systems, told as about forty edits: everyday ones, clumsy ones and ones that contradict each other.
+"""A day in both systems, told as some sixty edits: everyday ones, clumsy ones and ones that contradict each other.
 
-Not here: performing them (`connectors.sandbox.players`).
+Not here: the edits of contacts and sites (`story_people`) and performing them (`players`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from random import Random
-from typing import Any
-
 from connectors.sandbox.company import Company
+from connectors.sandbox.desk import CRM, ERP, Desk
 from connectors.sandbox.edits import Edit, Expect
-from connectors.sandbox.firm import Firm, firms
-from connectors.sandbox.mistakes import Row
+from connectors.sandbox.firm import Firm
 from connectors.sandbox.rows import account, entered_account, entered_partner, partner
+from connectors.sandbox.story_people import people_and_places
 
-CRM, ERP = "salesforce", "sap"
 STANDARD = "to_BusinessPartnerAddress[to_AddressUsage.AddressUsage=XXDEFAULT]"
 DELIVERY = "to_BusinessPartnerAddress[to_AddressUsage.AddressUsage=SHIP_TO]"
 SALES = "to_Customer.to_CustomerSalesArea[SalesOrganization=1010]"
 ERP_PHONE = f"{STANDARD}.to_PhoneNumber[OrdinalNumber=1].PhoneNumber"
-NEWCOMERS = 2000
-"""Serials of firms that are new today."""
 
 
 def story(company: Company) -> list[Edit]:
@@ -38,47 +32,8 @@ def story(company: Company) -> list[Edit]:
         *nothing_really(desk),
         *the_end_of_relations(desk),
         *newcomers(desk),
+        *people_and_places(desk),
     ]
-
-
-class Desk:
-    """Hands out records nobody has touched yet, and writes edits down."""
-
-    def __init__(self, company: Company) -> None:
-        self.company = company
-        self.accounts = {row["Id"]: row for row in company.accounts}
-        self.partners = {row["BusinessPartner"]: row for row in company.partners}
-        delivered = [pair for pair in company.clean if self.accounts[pair[0]]["ShippingStreet"]]
-        self.with_delivery = iter(delivered)
-        self.untouched: Iterator[tuple[str, str]] = iter(pair for pair in company.clean if pair not in delivered)
-        self.prospects = iter(company.prospects)
-        random = Random(f"newcomers of {company.seed}")  # noqa: S311 - repeatable, not secret
-        known = {row["FSM_Trade_Name__c"] for row in company.accounts}
-        fresh = firms(random, 60, company.start, NEWCOMERS)
-        self.new = iter(firm for firm in fresh if firm.country.code == "DE" and firm.stem not in known and firm.billed)
-
-    def crm(self, pair: tuple[str, str], person: str, sentence: str, expect: Expect, **fields: Any) -> Edit:  # noqa: ANN401 - native values
-        """An edit of an account."""
-        told = sentence.format(name=self.name(pair))
-        return Edit(told, CRM, "Account", pair[0], fields, person, expect, counterpart=pair[1])
-
-    def erp(self, pair: tuple[str, str], person: str, sentence: str, expect: Expect, fields: Mapping[str, Any]) -> Edit:
-        """An edit of a business partner, by native paths."""
-        told = sentence.format(name=self.name(pair))
-        return Edit(told, ERP, "A_BusinessPartner", pair[1], dict(fields), person, expect, counterpart=pair[0])
-
-    def name(self, pair: tuple[str, str]) -> str:
-        """How people call the firm."""
-        return str(self.accounts[pair[0]]["FSM_Trade_Name__c"])
-
-    def account(self, pair: tuple[str, str]) -> Row:
-        """The account as seeded."""
-        return self.accounts[pair[0]]
-
-    def standard(self, pair: tuple[str, str]) -> Row:
-        """The partner's first address as seeded."""
-        address: Row = self.partners[pair[1]]["to_BusinessPartnerAddress"][0]
-        return address
 
 
 def side_by_side(desk: Desk) -> list[Edit]:

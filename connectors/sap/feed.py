@@ -1,8 +1,8 @@
 """The change feed: date-only stamps, key-set paging, and a cursor that forgets nothing.
 
 A pass reads every partner whose last change (or, never changed, whose creation) lies on or after the cursor's
-day, one day of slack included, and leaves out what the cursor remembers as delivered in this very version.
-Not here: what a document is.
+day, one day of slack included, with what hangs on it, and leaves out what the cursor remembers as delivered in
+this very version. Not here: what a document is.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from connectors.sap.document import Shape, stamp_date
 from connectors.sap.odata import all_of, compare
-from connectors.sap.partner import Shape, change_of, document, stamp_date
-from connectors.sap.session import Session
-from connectors.sap.settings import ROOT, SapSettings
+from connectors.sap.reading import Reader
+from connectors.sap.settings import ROOT
 from fsm_core.errors import CursorExpired, Drift
 from fsm_core.ports import Change, Cursor, Page
 
@@ -68,11 +68,14 @@ class Mark:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CursorExpired("the cursor is not one of this connector", system="sap") from error
 
-    def met(self, changes: Sequence[Change], key: str, limit: int, overlap: int) -> Mark:
-        """After a page has landed up to `key`; what the next pass will not read again is not remembered."""
+    def met(self, changes: Sequence[tuple[str, Change]], key: str, limit: int, overlap: int) -> Mark:
+        """After a page of changes, each with its day, has landed up to the partner `key`.
+
+        What the next pass will not read again is not remembered.
+        """
         fresh = {day: list(tokens) for day, tokens in self.fresh.items()}
-        for change in changes:
-            fresh.setdefault(stamp_date(change.document), []).append(token(change))
+        for day, change in changes:
+            fresh.setdefault(day, []).append(token(change))
         top = max([self.top, *fresh])
         low = replace(self, top=top).next_low(overlap)
         return replace(self, after=key, top=top, fresh=_newest(fresh, low, limit))
@@ -107,34 +110,32 @@ def _newest(fresh: Mapping[str, Sequence[str]], low: str, limit: int) -> dict[st
 class Feed:
     """One pass over one object."""
 
-    session: Session
-    settings: SapSettings
-    shape: Shape
+    reader: Reader
     filter: str = ""
-    key: str = ""
-    """Where our own record id lies (`Object.key`)."""
+    """A test on partners, in OData, taken from the binding as it is."""
 
     def pages(self, since: Cursor | None) -> Iterator[Page]:
         """Changes since a cursor, ascending by key; see `Mark` for what is promised."""
         mark = Mark() if since is None else Mark.parse(since)
-        limit, overlap = self.settings.seen_limit, self.settings.overlap
+        settings, session = self.reader.settings, self.reader.session
         listed, total = 0, None
         for raw, count, last in self._raw_pages(mark):
-            if not mark.started and self.session.server_time is not None:
-                mark = replace(mark, started=self.session.server_time.isoformat())
+            if not mark.started and session.server_time is not None:
+                mark = replace(mark, started=session.server_time.isoformat())
             total = count if total is None else total
-            changes = [change_of(document(self.shape, row, self.session.today), self.settings, self.key) for row in raw]
-            listed += len(changes)
-            news = tuple(change for change in changes if token(change) not in mark.seen)
+            found = self.reader.records(raw)
+            changes = [(stamp_date(one.partner), self.reader.change(one)) for one in found]
+            listed += len(raw)
+            news = tuple(change for _, change in changes if token(change) not in mark.seen)
             if raw:
-                mark = mark.met(changes, str(raw[-1]["BusinessPartner"]), limit, overlap)
+                mark = mark.met(changes, str(raw[-1]["BusinessPartner"]), settings.seen_limit, settings.overlap)
             if last:
-                mark = mark.finished(overlap)
+                mark = mark.finished(settings.overlap)
             complete = last and since is None and (total is None or listed >= total)
             yield Page(news, mark.cursor(), complete=complete)
 
     def _raw_pages(self, mark: Mark) -> Iterator[tuple[list[dict[str, Any]], int | None, bool]]:
-        """Raw rows, the count of the first answer, and whether this page is the last.
+        """Raw partners, the count of the first answer, and whether this page is the last.
 
         A page shorter than asked for ends the pass only if the server's own count agrees: a server may cap
         its answers without a word.
@@ -142,35 +143,36 @@ class Feed:
         after, left = mark.after, None
         counting = True
         while True:
-            for raw, count, more in self.session.pages(ROOT, self._options(mark, after, counting=counting)):
+            for raw, count, more in self.reader.session.pages(ROOT, self._options(mark, after, counting=counting)):
                 if raw and str(raw[0]["BusinessPartner"]) == after:
                     raise Drift("the service ignores the filter on its key; paging would never end", system="sap")
                 left = count if counting else left
                 counting = False
                 left = left - len(raw) if left is not None else None
                 after = str(raw[-1]["BusinessPartner"]) if raw else after
-                short = len(raw) < self.settings.page_size
+                short = len(raw) < self.reader.settings.page_size
                 last = not more and (not raw or (short and (left is None or left <= 0)))
                 yield raw, count, last
                 if last:
                     return
 
     def _options(self, mark: Mark, after: str, *, counting: bool) -> dict[str, str]:
-        key = self.shape.entity.field("BusinessPartner")
-        beyond = compare(key, "gt", after) if after else ""
-        tests = all_of(self.filter, self._window(mark.low), beyond)
+        partners = self.reader.view.partners
+        beyond = compare(partners.entity.field("BusinessPartner"), "gt", after) if after else ""
+        tests = all_of(self.filter, self.reader.aggregate.only, self._window(partners, mark.low), beyond)
         return {
             "$filter": tests,
             "$orderby": "BusinessPartner",
-            "$top": str(self.settings.page_size),
+            "$top": str(self.reader.settings.page_size),
             "$inlinecount": "allpages" if counting else "",
-            **self.shape.options(),
+            **partners.options(),
         }
 
-    def _window(self, low: str) -> str:
+    @staticmethod
+    def _window(partners: Shape, low: str) -> str:
         """A partner never changed has no change date at all, only one of creation."""
         if not low:
             return ""
-        changed, created = self.shape.entity.field("LastChangeDate"), self.shape.entity.field("CreationDate")
+        changed, created = partners.entity.field("LastChangeDate"), partners.entity.field("CreationDate")
         never = all_of(compare(changed, "eq", None), compare(created, "ge", low))
         return f"({compare(changed, 'ge', low)}) or ({never})"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -59,10 +59,18 @@ Model = Mapping[str, Entity]
 """Every entity set of the service by name."""
 
 
-def model_of(schema: Any) -> Model:  # noqa: ANN401 - pyodata is untyped
-    """Our view of a pyodata schema; navigations to types without an entity set are left out."""
+def model_of(schema: Any, joins: Mapping[str, Mapping[str, str]] | None = None) -> Model:  # noqa: ANN401 - pyodata is untyped
+    """Our view of a pyodata schema; navigations to types without an entity set are left out.
+
+    `joins` adds to-one navigations the service lacks: entity set -> navigation -> entity set.
+    """
     sets = {entity_set.entity_type.name: entity_set for entity_set in reversed(list(schema.entity_sets))}
-    return {entity_set.name: _entity(entity_set, sets) for entity_set in schema.entity_sets}
+    found = {entity_set.name: _entity(entity_set, sets) for entity_set in schema.entity_sets}
+    for name, navs in (joins or {}).items():
+        added = {nav: (target, False) for nav, target in navs.items() if target in found}
+        if name in found:
+            found[name] = replace(found[name], navs={**found[name].navs, **added})
+    return found
 
 
 def _entity(entity_set: Any, sets: Mapping[str, Any]) -> Entity:  # noqa: ANN401 - pyodata is untyped

@@ -20,6 +20,7 @@ from pyodata.v2.model import Config, PolicyIgnore
 
 from connectors.http import REPEATABLE, Edge, Patience, Tap, Token, TokenAuth
 from connectors.sap import batch
+from connectors.sap.document import JOINS
 from connectors.sap.errors import csrf_required, message_of, refusal
 from connectors.sap.odata import Model, model_of, query
 from connectors.sap.settings import SapSettings
@@ -101,7 +102,7 @@ class Session:
     def model(self) -> Model:
         """The schema, read once by pyodata; nulls are kept, unknown annotations are not our business."""
         with self._lock:
-            return model_of(self.client.schema)
+            return model_of(self.client.schema, JOINS)
 
     @cached_property
     def client(self) -> Any:  # noqa: ANN401 - pyodata is untyped

@@ -13,6 +13,8 @@ from typing import Any
 from fsm_core.errors import BadMapping
 
 ROOT = "A_BusinessPartner"
+CONTACT = "A_BusinessPartnerContact"
+ADDRESS = "A_BusinessPartnerAddress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class SapSettings:
     """Number range grouping of new partners; it must have internal number assignment."""
     category: str = "2"
     roles: tuple[str, ...] = ("FLCU00", "FLCU01")
+    contact_roles: tuple[str, ...] = ("BUP001",)
+    """Of the person behind a new contact; BUP001 is SAP's own role of a contact person."""
     company_code: str = ""
     sales_organization: str = ""
     distribution_channel: str = ""

@@ -5,7 +5,8 @@ Not here: its parts, one module each (`simulator_*`), and any company's data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -18,7 +19,7 @@ from connectors.sap.simulator_query import Row
 from connectors.sap.simulator_schema import Entity, schema
 from connectors.sap.simulator_service import Service
 from connectors.sap.simulator_session import Door
-from connectors.sap.simulator_store import Key, Store
+from connectors.sap.simulator_store import Key, Store, key_of
 from connectors.sap.simulator_wire import Answer, Call, Renderer
 from connectors.simulation import WRITING, Simulator, VirtualClock
 
@@ -57,6 +58,7 @@ class SapSimulator(Simulator):
         self.service = Service(self.partners, renderer, self.count_writes, page_cap)
         self.repeatability = repeatability
         self._repeated: dict[str, Answer] = {}
+        self._holding = False
         self._late: list[tuple[Any, list[tuple[Entity, Row]]]] = []
 
     @property
@@ -113,25 +115,32 @@ class SapSimulator(Simulator):
 
     # -- for tests and the sandbox -------------------------------------------------------------
 
-    def seed(self, documents: Iterable[Mapping[str, Any]], user: str = "MIGRATION") -> list[str]:
-        """Load nested documents as they are (numbers and stamps included), without checks; returns their ids."""
+    def seed(self, documents: Iterable[Mapping[str, Any]], user: str = "MIGRATION", *, name: str = ROOT) -> list[str]:
+        """Load nested documents as they are (numbers and stamps included), without checks; returns their numbers."""
+        entity = schema()[name]
         with self.lock:
-            ids = [
-                self.partners.create(schema()[ROOT], document, user, trusted=True)["BusinessPartner"]
-                for document in documents
-            ]
+            made = [self.partners.create(entity, document, user, trusted=True) for document in documents]
             self.store.settle()
-        return ids
+        return [str(row[entity.keys[0]]) for row in made]
+
+    @contextmanager
+    def late(self, seconds: float) -> Iterator[None]:
+        """Edits made inside are stamped now; their update task commits `seconds` later."""
+        with self.lock:
+            self.store.settle()
+            self._holding = True
+            try:
+                yield
+            finally:
+                self._holding = False
+                touched = self.store.touched()
+                self.store.undo()
+                self._late.append((self.clock.now() + timedelta(seconds=seconds), touched))
 
     def later(self, seconds: float, name: str, id: str, fields: dict[str, Any], user: str = "MILLER") -> Row:  # noqa: A002
-        """An edit stamped now whose update task commits `seconds` later."""
-        with self.lock:
-            self.store.settle()
-            row = self.edit(name, id, fields, user, settle=False)
-            touched = self.store.touched()
-            self.store.undo()
-            self._late.append((self.clock.now() + timedelta(seconds=seconds), touched))
-        return row
+        """One edit that commits late."""
+        with self.late(seconds):
+            return self.edit(name, id, fields, user)
 
     def _commit_late(self) -> None:
         due = [entry for entry in self._late if entry[0] <= self.clock.now()]
@@ -185,18 +194,24 @@ class SapSimulator(Simulator):
         id: str,  # noqa: A002 - as the base class says
         fields: dict[str, Any],
         user: str = "",
-        *,
-        settle: bool = True,
     ) -> dict[str, Any]:
-        """A person changes a partner by native paths, or creates one (empty id) from nested fields."""
+        """A person changes a row by native paths, or creates one (empty id) from nested fields.
+
+        The id of a row with several key properties holds their values, with slashes between.
+        """
         entity = schema()[name]
         with self.lock:
             if not id:
                 given = {"BusinessPartnerCategory": "2", "BusinessPartnerGrouping": "BP02"} if name == ROOT else {}
                 row = self.partners.create(entity, given | fields, user or "MILLER")
             else:
-                row = self._edit(entity, self.store.tables[name][(id,)], fields, user or "MILLER")
-            if settle:
+                row = self._edit(
+                    entity,
+                    self.store.tables[name][tuple(id.split("/")) if len(entity.keys) > 1 else (id,)],
+                    fields,
+                    user or "MILLER",
+                )
+            if not self._holding:
                 self.store.settle()
         return dict(row)
 
@@ -207,6 +222,7 @@ class SapSimulator(Simulator):
         for path, value in fields.items():
             if path not in entity.props:
                 *way, last = steps(path)
+                row = self.store.tables[entity.set][key_of(entity, row)]  # as the path before left it
                 self._edit_below(entity, row, way, last.name, value, user)
         return row
 

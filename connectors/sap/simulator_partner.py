@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from connectors.sap import simulator_contact as contact
 from connectors.sap.simulator_query import Refusal, Row
 from connectors.sap.simulator_rules import END_OF_TIME, check, international, invalid, local, stored
 from connectors.sap.simulator_schema import Entity, Nav, schema
@@ -53,7 +54,7 @@ class Partners:
         }
     )
     moves_root: set[str] = field(default_factory=set)
-    """Sets whose changes also stamp the partner; by default a change below the root leaves its stamps alone."""
+    """Sets whose changes also stamp the partner (of a relationship the person); by default a change below does not."""
     own_customer_numbers: bool = False
     """Customer numbers from a range of their own instead of the partner's number."""
     locks: dict[str, str] = field(default_factory=dict)
@@ -72,8 +73,7 @@ class Partners:
             name = "/".join(map(str, key_of(entity, row)))
             raise invalid(entity, entity.keys[-1], f"{entity.set} {name} already exists")
         if not trusted:
-            check(entity, row)
-            self._guard(entity, row, plain)
+            self._check(entity, row, plain)
         self.store.put(entity, row)
         self._after_create(entity, row, user)
         for nav, rows in nested:
@@ -123,11 +123,15 @@ class Partners:
         trusted: bool = False,
     ) -> Row:
         """Insert a child through a navigation: the shared keys come from the parent."""
-        inherited: dict[str, Any] = {name: parent[name] for name in nav.join}
+        inherited: dict[str, Any] = {there: parent[here] for here, there in nav.join}
         if nav.name == "to_MobilePhoneNumber":
             inherited["PhoneNumberType"] = "3"
         if nav.name == "to_AddressUsage" and self._has_usage(parent, payload):
             return parent
+        if nav.target == contact.FUNCTION:
+            return self.change(
+                schema()[nav.target], contact.function_of(self.store, parent), payload, user, trusted=trusted
+            )
         return self.create(schema()[nav.target], inherited | dict(payload), user, trusted=trusted)
 
     def _has_usage(self, address: Row, payload: Mapping[str, Any]) -> bool:
@@ -165,6 +169,10 @@ class Partners:
                 row["ValidTo"] = row["ValidTo"] or END_OF_TIME
             case "A_AddressEmailAddress" | "A_AddressPhoneNumber" | "A_AddressHomePageURL":
                 self._complete_communication(entity, row, given)
+            case contact.CONTACT:
+                contact.complete(self.store, row, local(self.now(), self.zone)[0])
+            case contact.WORKPLACE:
+                contact.complete_workplace(self.store, row)
 
     def _complete_partner(self, entity: Entity, row: Row, given: Row, user: str, *, trusted: bool) -> None:
         if not trusted or not row["BusinessPartner"]:
@@ -220,6 +228,8 @@ class Partners:
     def _after_create(self, entity: Entity, row: Row, user: str) -> None:
         if entity.set == "A_BusinessPartnerAddress":
             self._usage_of_first(row, user)
+        if entity.set == contact.CONTACT:
+            contact.add_function(self.store, row)
         if entity.set == "A_BusinessPartnerRole" and row["BusinessPartnerRole"] in CUSTOMER_ROLES:
             self._become_customer(row["BusinessPartner"], user)
         if entity.set != "A_BusinessPartner":
@@ -264,8 +274,7 @@ class Partners:
             raise invalid(entity, moved[0], f"Key property '{moved[0]}' cannot be changed", "/IWBEP/CM_MGW_RT/177")
         changed = {**row, **plain}
         if not trusted:
-            check(entity, changed)
-            self._guard(entity, changed, plain)
+            self._check(entity, changed, plain)
         self._recompute(entity, changed, user)
         return self.store.put(entity, changed)
 
@@ -290,6 +299,8 @@ class Partners:
             if self._has_usage(row, {"AddressUsage": "XXDEFAULT"}):
                 raise invalid(entity, "AddressID", "The standard address cannot be deleted", "R1/228")
             self.store.put(entity, {**row, "ValidityEndDate": f"{self.now():%Y-%m-%dT%H:%M:%S}Z"})
+        elif entity.set == contact.CONTACT:
+            contact.remove(self.store, entity, row)
         else:
             self.store.remove(entity, row)
         self._stamp_root(entity, row, user)
@@ -315,14 +326,21 @@ class Partners:
     # -- guards --------------------------------------------------------------------------------
 
     def owner(self, row: Row) -> Row | None:
-        """The partner a row belongs to."""
+        """The partner a row belongs to: a relationship to its person."""
         partners = self.store.tables["A_BusinessPartner"]
-        if "BusinessPartner" in row:
-            return partners.get((row["BusinessPartner"],))
+        for name in ("BusinessPartner", "BusinessPartnerPerson"):
+            if name in row:
+                return partners.get((row[name],))
         if "Customer" in row:
             return next(iter(self.store.by("A_BusinessPartner", "Customer", row["Customer"])), None)
         addresses = self.store.by("A_BusinessPartnerAddress", "AddressID", row["AddressID"])
         return partners.get((addresses[0]["BusinessPartner"],)) if addresses else None
+
+    def _check(self, entity: Entity, row: Row, given: Row) -> None:
+        check(entity, row)
+        if entity.set == contact.CONTACT:
+            contact.check(self.store, entity, row)
+        self._guard(entity, row, given)
 
     def _guard(self, entity: Entity, row: Row, given: Row) -> None:
         self._guard_lock(row)

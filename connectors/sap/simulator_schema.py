@@ -22,6 +22,8 @@ _KINDS = {
     "I": "Edm.Int16",
 }
 
+_RELATIONSHIP = "RelationshipNumber,BusinessPartnerCompany,BusinessPartnerPerson,ValidityEndDate"
+
 _TABLE = """
 = A_BusinessPartner A_BusinessPartnerType BusinessPartner no-delete
 BusinessPartner:S10u Customer:S10ur Supplier:S10ur AcademicTitle:S4u AuthorizationGroup:S4u
@@ -60,6 +62,24 @@ AddressCommunicationRemarkText:S50 URLFieldLength:I WebsiteURL:S2048
 = A_BuPaAddressUsage A_BuPaAddressUsageType BusinessPartner,ValidityEndDate,AddressUsage,AddressID
 BusinessPartner:S10u ValidityEndDate:O AddressUsage:S10u AddressID:S10u ValidityStartDate:O StandardUsage:Bu
 AuthorizationGroup:S4u
+= A_BusinessPartnerContact A_BusinessPartnerContactType $RELATIONSHIP
+RelationshipNumber:S12u BusinessPartnerCompany:S10u BusinessPartnerPerson:S10u ValidityEndDate:D
+ValidityStartDate:D IsStandardRelationship:Bu RelationshipCategory:S6u
+= A_BPContactToFuncAndDept A_BPContactToFuncAndDeptType $RELATIONSHIP no-create no-delete
+RelationshipNumber:S12u BusinessPartnerCompany:S10u BusinessPartnerPerson:S10u ValidityEndDate:D
+ContactPersonFunction:S4u ContactPersonDepartment:S4u PhoneNumber:S30u PhoneNumberExtension:S10u FaxNumber:S30u
+FaxNumberExtension:S10u EmailAddress:S241 RelationshipCategory:S6u
+= A_BPContactToAddress A_BPContactToAddressType $RELATIONSHIP,AddressID no-create no-update no-delete
+RelationshipNumber:S12u BusinessPartnerCompany:S10u BusinessPartnerPerson:S10u ValidityEndDate:D AddressID:S10u
+AddressNumber:S10u AdditionalStreetPrefixName:S40 AdditionalStreetSuffixName:S40 AddressTimeZone:S6u
+CareOfName:S40 CityCode:S12u CityName:S40 CompanyPostalCode:S10u Country:S3u County:S40
+DeliveryServiceNumber:S10u DeliveryServiceTypeCode:S4u District:S40 FormOfAddress:S4ur FullName:S80r
+HomeCityName:S40 HouseNumber:S10 HouseNumberSupplementText:S10 Language:S2 POBox:S10u
+POBoxDeviatingCityName:S40 POBoxDeviatingCountry:S3u POBoxDeviatingRegion:S3u POBoxIsWithoutNumber:Bu
+POBoxLobbyName:S40 POBoxPostalCode:S10u Person:S10ur PostalCode:S10u PrfrdCommMediumType:S3u Region:S3u
+StreetName:S60 StreetPrefixName:S40 StreetSuffixName:S40 TaxJurisdiction:S15u TransportZone:S10u
+AddressRepresentationCode:S1u ContactRelationshipFunction:S40 ContactRelationshipDepartment:S40 Floor:S10
+ContactPersonBuilding:S10 RoomNumber:S10 ContactPersonPrfrdCommMedium:S3u CorrespondenceShortName:S10 InhouseMail:S10
 = A_BusinessPartnerRole A_BusinessPartnerRoleType BusinessPartner,BusinessPartnerRole no-delete
 BusinessPartner:S10u BusinessPartnerRole:S6u ValidFrom:O ValidTo:O AuthorizationGroup:S4u
 = A_BusinessPartnerTaxNumber A_BusinessPartnerTaxNumberType BusinessPartner,BPTaxType
@@ -111,12 +131,19 @@ A_BusinessPartner to_BusinessPartnerAddress A_BusinessPartnerAddress * BusinessP
 A_BusinessPartner to_BusinessPartnerRole A_BusinessPartnerRole * BusinessPartner
 A_BusinessPartner to_BusinessPartnerTax A_BusinessPartnerTaxNumber * BusinessPartner
 A_BusinessPartner to_BuPaIdentification A_BuPaIdentification * BusinessPartner
+A_BusinessPartner to_BusinessPartnerContact A_BusinessPartnerContact * BusinessPartner=BusinessPartnerCompany
 A_BusinessPartner to_Customer A_Customer 0..1 Customer
 A_BusinessPartnerAddress to_AddressUsage A_BuPaAddressUsage * BusinessPartner,AddressID
-A_BusinessPartnerAddress to_EmailAddress A_AddressEmailAddress * AddressID
-A_BusinessPartnerAddress to_PhoneNumber A_AddressPhoneNumber * AddressID
-A_BusinessPartnerAddress to_MobilePhoneNumber A_AddressPhoneNumber * AddressID
-A_BusinessPartnerAddress to_URLAddress A_AddressHomePageURL * AddressID
+A_BusinessPartnerAddress to_EmailAddress A_AddressEmailAddress * Person,AddressID
+A_BusinessPartnerAddress to_PhoneNumber A_AddressPhoneNumber * Person,AddressID
+A_BusinessPartnerAddress to_MobilePhoneNumber A_AddressPhoneNumber * Person,AddressID
+A_BusinessPartnerAddress to_URLAddress A_AddressHomePageURL * Person,AddressID
+A_BusinessPartnerContact to_ContactAddress A_BPContactToAddress * $RELATIONSHIP
+A_BusinessPartnerContact to_ContactRelationship A_BPContactToFuncAndDept 0..1 $RELATIONSHIP
+A_BPContactToAddress to_EmailAddress A_AddressEmailAddress * Person,AddressID
+A_BPContactToAddress to_PhoneNumber A_AddressPhoneNumber * Person,AddressID
+A_BPContactToAddress to_MobilePhoneNumber A_AddressPhoneNumber * Person,AddressID
+A_BPContactToAddress to_URLAddress A_AddressHomePageURL * Person,AddressID
 A_Customer to_CustomerCompany A_CustomerCompany * Customer
 A_Customer to_CustomerSalesArea A_CustomerSalesArea * Customer
 """
@@ -124,7 +151,18 @@ A_Customer to_CustomerSalesArea A_CustomerSalesArea * Customer
 PHONE_TYPES = {"to_PhoneNumber": ("", "1"), "to_MobilePhoneNumber": ("2", "3")}
 """Both lists read one entity set; the call-number type (1 and blank fixed, 2 and 3 mobile) tells them apart."""
 
-ALPHA = frozenset({"BusinessPartner", "Customer", "Supplier", "AddressID", "Person"})
+ALPHA = frozenset(
+    {
+        "BusinessPartner",
+        "BusinessPartnerCompany",
+        "BusinessPartnerPerson",
+        "RelationshipNumber",
+        "Customer",
+        "Supplier",
+        "AddressID",
+        "Person",
+    }
+)
 """Numbers with the ALPHA conversion: stored with leading zeros, shown without."""
 
 
@@ -155,12 +193,13 @@ class Prop:
 
 @dataclass(frozen=True, slots=True)
 class Nav:
-    """A navigation: where it leads and the properties both sides share."""
+    """A navigation: where it leads and the properties that are equal on both sides."""
 
     name: str
     target: str
     many: bool
-    join: tuple[str, ...]
+    join: tuple[tuple[str, str], ...]
+    """Pairs of a property here and one there; the last indexed one finds the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +227,7 @@ def schema() -> dict[str, Entity]:
             current = Entity(
                 name,
                 kind,
-                tuple(keys.split(",")),
+                _spelled(keys),
                 creatable="no-create" not in flags,
                 updatable="no-update" not in flags,
                 deletable="no-delete" not in flags,
@@ -198,8 +237,17 @@ def schema() -> dict[str, Entity]:
             current.props.update({prop.name: prop for prop in map(_prop, line.split())})
     for line in _NAVIGATION.strip().splitlines():
         source, name, target, many, join = line.split()
-        found[source].navs[name] = Nav(name, target, many == "*", tuple(join.split(",")))
+        found[source].navs[name] = Nav(name, target, many == "*", tuple(map(_pair, _spelled(join))))
     return found
+
+
+def _spelled(text: str) -> tuple[str, ...]:
+    return tuple(text.replace("$RELATIONSHIP", _RELATIONSHIP).split(","))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    here, _, there = text.partition("=")
+    return here, there or here
 
 
 def _prop(text: str) -> Prop:

@@ -73,24 +73,23 @@ class Store:
 
     def visible(self, row: Row) -> bool:
         """False behind the end-of-purpose block."""
-        return not self.hidden or row.get("BusinessPartner", row.get("Customer")) not in self.hidden
+        return not self.hidden or all(row.get(name) not in self.hidden for name in _PARTNERS)
 
     def children(self, row: Row, nav: Nav) -> list[Row]:
         """The rows a navigation leads to."""
-        values = [row[name] for name in nav.join]
-        if not values[0]:
-            return []
-        found = self.by(nav.target, nav.join[-1], values[-1])
+        values = [(there, row[here]) for here, there in nav.join]
+        name, value = next(pair for pair in reversed(values) if pair[0] in _JOINS)
+        found = self.by(nav.target, name, value) if value else []
         kinds = PHONE_TYPES.get(nav.name)
         return [
             child
             for child in found
-            if all(child[name] == value for name, value in zip(nav.join, values, strict=True))
+            if all(child[name] == value for name, value in values)
             and (kinds is None or child["PhoneNumberType"] in kinds)
         ]
 
     def by(self, name: str, prop: str, value: str) -> list[Row]:
-        """Rows of a set whose BusinessPartner, AddressID or Customer has this value."""
+        """Rows of a set by one of the indexed properties."""
         table = self.tables[name]
         return [table[key] for key in self._joined[name, prop, value]]
 
@@ -109,7 +108,15 @@ class Store:
                 self._joined[entity.set, name, row[name]].pop(key, None)
 
 
-_JOINS = ("BusinessPartner", "AddressID", "Customer")
+_JOINS = (
+    "BusinessPartner",
+    "AddressID",
+    "Customer",
+    "RelationshipNumber",
+    "BusinessPartnerCompany",
+    "BusinessPartnerPerson",
+)
+_PARTNERS = ("BusinessPartner", "Customer", "BusinessPartnerCompany", "BusinessPartnerPerson")
 
 
 def key_of(entity: Entity, row: Row) -> Key:

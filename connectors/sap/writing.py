@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from connectors.sap.batch import Operation
+from connectors.sap.document import ENDED, ETAG, IDENTIFICATION
 from connectors.sap.odata import Entity, Field, Model, encode, predicate, same
-from connectors.sap.partner import ENDED, ETAG, IDENTIFICATION
 from connectors.sap.paths import Step, label, steps
 from connectors.sap.settings import ROOT, SapSettings
 from fsm_core.errors import BadMapping, Invalid
@@ -121,11 +121,9 @@ def _covers(row: RowEdit, rest: Sequence[Step], value: Json) -> bool:
 
 
 def edit_of(write: Write) -> Edit:
-    """The asked content of a write; a deletion is the archiving flag, as partners are never deleted."""
-    if write.action == Action.DELETE:
-        return Edit({"IsMarkedForArchiving": True})
+    """The asked content of a create or an update."""
     if write.action not in {Action.CREATE, Action.UPDATE}:
-        raise Invalid(f"no action {write.action!r} here; known are {', '.join(Action)}", object=ROOT)
+        raise Invalid(f"no action {write.action!r} here; known are {', '.join(Action)}")
     made = Edit()
     made.update(write.fields)
     return made
@@ -141,17 +139,19 @@ class Planner:
 
     # -- new -----------------------------------------------------------------------------------
 
-    def create(self, obj: Object, write: Write, edit: Edit) -> Operation:
+    def create(self, obj: Object, write: Write, edit: Edit, category: str, roles: Sequence[str]) -> Operation:
         """The deep insert of a partner (its customer views come later), with our key so that it can be probed."""
-        settings = self.settings
-        edit.plain.setdefault("BusinessPartnerCategory", settings.category)
-        edit.plain.setdefault("BusinessPartnerGrouping", settings.grouping)
+        edit.plain.setdefault("BusinessPartnerCategory", category)
+        edit.plain.setdefault("BusinessPartnerGrouping", self.settings.grouping)
         if write.key:
             self._add_key(obj, write.key, edit)
-        for role in settings.roles:
+        for role in roles:
             self.add_role(edit, role)
-        body = _json(self.payload(self.model[ROOT], edit))
-        return Operation("POST", ROOT, body)
+        return self.insert(ROOT, edit)
+
+    def insert(self, name: str, edit: Edit) -> Operation:
+        """The deep insert of anything."""
+        return Operation("POST", name, _json(self.payload(self.model[name], edit)))
 
     def _add_key(self, obj: Object, key: str, edit: Edit) -> None:
         if obj.key in self.model[ROOT].fields:
@@ -176,7 +176,11 @@ class Planner:
         for nav, rows in edit.children.items():
             target = self._target(entity, nav)
             asked = [(f"{at}{label(nav, row.match)}.", row.as_new()) for row in rows if not row.delete]
-            made[nav] = [self.payload(target, self._completed(target, nav, child), below) for below, child in asked]
+            nested = [self.payload(target, self._completed(target, nav, child), below) for below, child in asked]
+            if entity.navs[nav][1]:
+                made[nav] = nested
+            elif nested:
+                made[nav] = nested[0]
         return made
 
     def _completed(self, target: Entity, nav: str, edit: Edit) -> Edit:

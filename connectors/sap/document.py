@@ -1,6 +1,6 @@
-"""A business partner as one document with keyed children: which paths to ask for, and how rows become documents.
+"""Documents with keyed children: which paths to ask for, how rows become documents, and their versions and stamps.
 
-Not here: HTTP, change detection, writing.
+Not here: HTTP, change detection, writing, and what hangs on a partner (`aggregates`).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from connectors.sap.odata import Entity, Model, decode, normal_id
 from connectors.sap.paths import Step, steps
-from connectors.sap.settings import ROOT, SapSettings
+from connectors.sap.settings import ROOT
 from fsm_core.errors import BadMapping
-from fsm_core.ports import Change, Document, Json, Object
+from fsm_core.ports import Json
 
 STAMPS = (
     "LastChangeDate",
@@ -30,10 +30,15 @@ STAMPS = (
 )
 IDENTIFICATION = "to_BuPaIdentification"
 ENDS = ("ValidityEndDate", "ValidTo")
-"""Addresses and roles are not deleted but end: a row that ends today or earlier counts as gone (KBA 3602817)."""
+"""Addresses, roles and relationships are not deleted but end: what ends today or earlier is gone (KBA 3602817)."""
 ENDED = "__ended"
 ETAG = "__etag"
 """Where a fresh document keeps the HTTP ETag of each entity; it never leaves the connector."""
+
+
+PERSON = "to_Person"
+JOINS = {"A_BusinessPartnerContact": {PERSON: ROOT}}
+"""Navigations the service lacks and the connector follows itself: no path leads from a contact to its person."""
 
 
 @dataclass(slots=True)
@@ -61,6 +66,10 @@ class Shape:
         else:
             child.fields |= dict.fromkeys(child.entity.fields)
 
+    def without(self, *navs: str) -> Shape:
+        """The same shape but for some children."""
+        return Shape(self.entity, self.fields, {nav: child for nav, child in self.children.items() if nav not in navs})
+
     def child(self, model: Model, nav: str) -> Shape:
         """The shape below a navigation, keys included."""
         if nav not in self.children:
@@ -86,27 +95,11 @@ class Shape:
         return {"$select": ",".join(self.select()), "$expand": ",".join(self.expand())}
 
 
-def shape_of(model: Model, obj: Object) -> Shape:
-    """The shape of a binding: its paths, keys, change stamps, and our identification row.
-
-    Raises `BadMapping` for an object or path that this system does not have.
-    """
-    if obj.name != ROOT or ROOT not in model:
-        raise BadMapping(f"no object {obj.name!r} here; known is {ROOT}", system="sap", object=obj.name)
-    entity = model[ROOT]
-    shape = Shape(entity, dict.fromkeys(entity.keys))
-    shape.fields |= dict.fromkeys(name for name in STAMPS if name in entity.fields)
-    for path in obj.fields or tuple(entity.fields):
-        shape.add(model, steps(path))
-    add_key(model, shape, obj)
-    return shape
-
-
-def add_key(model: Model, shape: Shape, obj: Object) -> None:
-    """Ask for the place of our own key: a property of the root, or identification rows of that type."""
-    if obj.key in shape.entity.fields:
-        shape.fields[obj.key] = None
-    elif obj.key:
+def add_key(model: Model, shape: Shape, key: str) -> None:
+    """Ask for the place of our own key: a property of the partner, or identification rows of that type."""
+    if key in shape.entity.fields:
+        shape.fields[key] = None
+    elif key:
         child = shape.child(model, IDENTIFICATION)
         child.fields |= dict.fromkeys(("BPIdentificationType", "BPIdentificationNumber"))
 
@@ -195,20 +188,6 @@ def key_in(doc: Mapping[str, Any], key: str) -> str:
     rows = doc.get(IDENTIFICATION) or []
     found = (row["BPIdentificationNumber"] for row in rows if row.get("BPIdentificationType") == key.upper())
     return str(next(found, ""))
-
-
-def change_of(doc: dict[str, Any], settings: SapSettings, key: str = "") -> Change:
-    """A document as the engine takes it."""
-    user = str(doc.get("LastChangedByUser") or doc.get("CreatedByUser") or "")
-    return Change(
-        id=str(doc["BusinessPartner"]),
-        document=cast("Document", doc),
-        version=version_of(doc),
-        changed_at=changed_at(doc, settings.system_time_zone),
-        changed_by=user,
-        ours=bool(user) and user.upper() == settings.our_user,
-        key=key_in(doc, key) if key else "",
-    )
 
 
 def widen(model: Model, shape: Shape, paths: Iterable[str]) -> None:
