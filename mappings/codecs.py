@@ -81,6 +81,11 @@ def text_codec(*, length: int | None = None, too_long: Literal["refuse", "leave"
     return Codec(plain, encode)
 
 
+def reference() -> Codec:
+    """The id of another record in the same system; the core exchanges it for ours."""
+    return Codec(plain, lambda value, _: (value or None,))
+
+
 def flag(*, mark: str = "") -> Codec:
     """A boolean; with `mark` a text field that holds the mark (`X`) or nothing, and is read as set when not blank."""
 
@@ -258,6 +263,7 @@ def _bare_tax_id(item: Value) -> str:
 
 CODECS: dict[str, Factory] = {
     "text": text_codec,
+    "reference": reference,
     "flag": flag,
     "enum": enum,
     "multi_picklist": multi_picklist,

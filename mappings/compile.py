@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections import ChainMap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Names
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,13 +18,18 @@ from fsm_core.errors import BadMapping, Invalid
 from fsm_core.model.compare import Value, blank
 from fsm_core.model.entity import HEADER, EntityShape
 from fsm_core.ports import Document, Object
-from mappings import codecs, codecs_address, codecs_sap
+from mappings import codecs, codecs_address, codecs_sap, codecs_sap_party
 from mappings.codec import Around, Codec, Factory, Unencodable, Untouched
 from mappings.paths import Native, Path, Step, Tree, parse, value_at
 from mappings.source import Fault, Part, Slot, decoder
 from mappings.table import FieldRow, Table
 
-CODECS: dict[str, Factory] = {**codecs.CODECS, **codecs_address.CODECS, **codecs_sap.CODECS}
+CODECS: dict[str, Factory] = {
+    **codecs.CODECS,
+    **codecs_address.CODECS,
+    **codecs_sap.CODECS,
+    **codecs_sap_party.CODECS,
+}
 """Every codec by the name tables use."""
 
 
@@ -46,6 +51,9 @@ class DescribedRow(NamedTuple):
     native: str
     codec: str
     direction: str
+    length: int | None = None
+    values: tuple[tuple[str, str], ...] = ()
+    """Of a code table: canonical code and the native code that is written for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,13 @@ class _Entry:
     def described(self) -> DescribedRow:
         """The row for people."""
         natives = ", ".join(path.text for path in self.part.natives)
-        return DescribedRow(self.canonical, natives, self.row.codec, self.row.direction)
+        length = self.row.options.get("length")
+        return DescribedRow(self.canonical, natives, self.row.codec, self.row.direction, length, self._codes())
+
+    def _codes(self) -> tuple[tuple[str, str], ...]:
+        chosen = self.row.options.get("representative") or {}
+        stated = (self.row.options.get("values") or {}).items()
+        return tuple((str(code), str(chosen.get(code, native))) for code, native in stated)
 
 
 class Mapping:
@@ -67,6 +81,7 @@ class Mapping:
 
     def __init__(self, table: Table, shape: EntityShape, origin: str) -> None:
         self._origin = f"{origin}: {table.entity}"
+        self._made_of = (table, shape, origin)
         entries: dict[str, list[_Entry]] = {}
         for canonical, row in table.fields.items():
             with _located(f"{self._origin}.{canonical}"):
@@ -83,10 +98,18 @@ class Mapping:
             self._deleting = {_row(table, place.path): _row(table, place.delete or place.path) for place in deleting}
             if both := sorted(self._slots.keys() & self._constants.keys()):
                 raise BadMapping(f"{', '.join(both)}: both in 'fields' and in 'constants'")
+            self._reasons_fit(table, shape)
         self._rows = [entry for parts in entries.values() for entry in parts]
         self.entity = table.entity
+        self.times: str = table.times
+        """What the object tells of its last change: `instant`, `date` or `none`."""
         self.object = Object(table.object, tuple(sorted(self._selected())), table.key, table.filter)
         self.canonical_fields: tuple[str, ...] = (*self._slots, *self._constants)
+        self.essential: tuple[str, ...] = tuple(sorted(self._essential()))
+        """Paths without which records cannot be told apart; see `without` for all others."""
+        own_key = (self._key_path,) if self._key_path else ()
+        self.given: tuple[str, ...] = tuple(path.bare for path in (*self._defaults, *own_key))
+        """Paths that a new record gets whatever its fields say."""
         readable = tuple(slot for slot in self._slots.values() if self._directions[slot.field].readable)
         self._decode = decoder(readable, self._constants)
 
@@ -107,6 +130,43 @@ class Mapping:
         if field in self._constants:
             return ()
         return tuple(path.text for part in self._known(field).parts for path in part.natives)
+
+    def bare_of(self, field: str) -> tuple[str, ...]:
+        """The same paths without selectors, as an account describes them."""
+        return tuple(parse(path).bare for path in self.native_of(field))
+
+    def paths_of(self, field: str) -> tuple[str, ...]:
+        """Every bare path this field is read from, written to or found by."""
+        if field in self._constants:
+            return ()
+        return tuple(dict.fromkeys(path for part in self._known(field).parts for path in _selected(part)))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every bare path of the table, read or only written."""
+        named = (path for field in self._slots for path in self.paths_of(field))
+        return tuple(sorted({*self.object.fields, *self.essential, *named}))
+
+    def without(self, fields: Collection[str]) -> Mapping:
+        """The same table without these canonical fields: they are neither read nor written."""
+        table, shape, origin = self._made_of
+        left = {name: row for name, row in table.fields.items() if name.partition(".")[0] not in fields}
+        return Mapping(table.model_copy(update={"fields": left}), shape, origin)
+
+    def missing(self) -> dict[str, str]:
+        """Fields of the entity this table does not map, with its reason; "" where it gives none."""
+        table, shape, _ = self._made_of
+        mapped = {*self.canonical_fields, *HEADER}
+        return {name: table.not_mapped.get(name, "") for name in shape.fields if name not in mapped}
+
+    def notes(self) -> dict[str, str]:
+        """What a person should know, per field and for the object."""
+        return dict(self._made_of[0].notes)
+
+    def places(self) -> dict[str, str]:
+        """The named beginnings of paths, written out."""
+        table = self._made_of[0]
+        return {name: table.native(place.path) for name, place in table.places.items()}
 
     def describe_rows(self) -> list[DescribedRow]:
         """The table for people, in the order of the file."""
@@ -167,6 +227,13 @@ class Mapping:
         for path, value in assigned:
             tree.put(path, value)
 
+    def _reasons_fit(self, table: Table, shape: EntityShape) -> None:
+        """A reason is given for a field that exists and is not mapped; a note for one that exists."""
+        for name in (*table.not_mapped, *(name for name in table.notes if name != "object")):
+            shape.field(name)
+        if mapped := sorted({*self._slots, *self._constants} & table.not_mapped.keys()):
+            raise BadMapping(f"{', '.join(mapped)}: mapped, and under 'not_mapped' too")
+
     def _known(self, field: str) -> Slot:
         try:
             return self._slots[field]
@@ -176,6 +243,10 @@ class Mapping:
 
     def _ignores(self, document: Document) -> bool:
         return any(value_at(document, path) in values for path, values in self._ignored.items())
+
+    def _essential(self) -> Iterator[str]:
+        for path in (*self._ignored, *((self._key_path,) if self._key_path else ())):
+            yield from (path.bare, *path.selectors())
 
     def _selected(self) -> Iterator[str]:
         for path in self._ignored:

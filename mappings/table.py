@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -93,8 +93,14 @@ class Table(BaseModel):
     """Native path the mapping itself writes the hub's record id to when it creates a record."""
     filter: str = ""
     """In the vendor's own language."""
+    times: Literal["instant", "date", "none"] = "instant"
+    """What the object tells of its last change."""
     places: dict[str, Place] = Field(default_factory=dict)
     fields: dict[str, FieldRow]
+    not_mapped: dict[str, str] = Field(default_factory=dict)
+    """Canonical field: why this object has no place for it. Every field of the entity is mapped or stands here."""
+    notes: dict[str, str] = Field(default_factory=dict)
+    """Canonical field, or `object` for the whole: what a person should know about it; for the pages only."""
     constants: dict[str, Any] = Field(default_factory=dict)
     """Canonical field: the value all records of this object have; read only."""
     defaults: dict[str, Any] = Field(default_factory=dict)
