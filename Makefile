@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check bench clean
+.PHONY: help setup demo test test-long check docs bench clean
 
 help:
 	@echo "make setup      install into .venv (needs Python 3.11 or newer)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test       run the tests"
 	@echo "make test-long  run the tests that take minutes"
 	@echo "make check      linter, formatter, types, import rules"
+	@echo "make docs       write the pages that follow from mappings and connectors"
 	@echo "make bench      measure"
 	@echo "make clean      remove what was built or cached"
 
@@ -45,8 +46,12 @@ check: setup
 	@$(BIN)/mypy --strict
 	@$(BIN)/lint-imports
 
+docs: setup
+	@$(BIN)/python -m docs.generate
+
 bench: setup
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks --postgresql --rounds 2 --no-memory
 
 clean:
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -23,8 +23,9 @@ from fsm_core.errors import HubError, Retry
 from fsm_core.model import SHAPES
 from fsm_core.service.converge import Converged, converge
 from fsm_core.service.hub import Binding, Hub
-from fsm_core.service.pull import Pulled, land, pages
-from fsm_core.service.push import Pushed, push
+from fsm_core.service.pull import Pulled, land, landings
+from fsm_core.service.push import push
+from fsm_core.service.refusals import Pushed
 from fsm_core.service.sync import Round, Steps, synchronise
 from fsm_core.sync.order import parents_first
 
@@ -100,8 +101,8 @@ def as_tasks(retry_minutes: Sequence[float] = RETRY_MINUTES) -> Steps:
 
 def _read_pages(hub: Hub, binding: Binding, *, full: bool) -> Pulled:
     report = Pulled(binding.system)
-    for number, page in enumerate(pages(hub, binding, full=full), start=1):
-        land_page(binding.system, number, partial(land, hub, binding, page, report))
+    for number, landing in enumerate(landings(hub, binding, full=full), start=1):
+        land_page(binding.system, number, partial(land, hub, binding, landing, report))
     return report
 
 
@@ -122,7 +123,7 @@ def sync_entity(
     """
     with opened(Path(config)) as found, found.hub.running("sync") as run:
         done = synchronise(found.hub, entity, full=full, confirmed=confirmed, steps=as_tasks(retry_minutes))
-        done.absent |= {system: str(error) for system, error in found.failures.items()}
+        done.absent |= {system: str(error) for system, error in found.failures.items()} | found.left_out(entity)
         run.summary = done.summary()
     create_markdown_artifact(told(done), key=f"fsm-hub-{entity.replace('_', '-')}", description="Last round")
     if done.absent:

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import sys
 
-from flows.cli import demo, people, run, setup, show  # noqa: F401 - each adds its commands to the app
+from flows.cli import (  # noqa: F401 - each adds its commands to the app
+    approvals,
+    audit,
+    demo,
+    doctor,
+    people,
+    persons,
+    rule_versions,
+    rules,
+    run,
+    setup,
+    show,
+)
 from flows.cli.app import app
 
 __all__ = ["app", "main"]

@@ -5,9 +5,7 @@ Not here: the commands.
 
 from __future__ import annotations
 
-import getpass
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -36,6 +34,7 @@ class Terminal:
     config: Path = Path("hub.toml")
     json: bool = False
     actor: str = ""
+    """Whom the local user says it is; good only where nobody logs in."""
     console: Console = Console(highlight=False)  # noqa: RUF009 - one terminal, shared on purpose
     errors: Console = Console(stderr=True, highlight=False)  # noqa: RUF009 - as above
 
@@ -70,25 +69,20 @@ def options(
     ),
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,  # noqa: FBT002 - a switch
     actor: Annotated[
-        str, typer.Option("--as", envvar="FSM_HUB_USER", help="Who decides; default: the login name.")
+        str,
+        typer.Option(
+            "--as", envvar="FSM_HUB_USER", help="Who decides, on a hub without an admin; default: the login name."
+        ),
     ] = "",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every call (never values).")] = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Options that come before the command."""
-    terminal.config, terminal.json = config, json
-    terminal.actor = actor or _login_name()
+    terminal.config, terminal.json, terminal.actor = config, json, actor
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(name)s %(message)s"
     )
     for noisy in ("httpx", "httpcore", "urllib3", "pyodata"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return os.environ.get("USER", "unknown")
 
 
 def told(program: typer.Typer) -> int:

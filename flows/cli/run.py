@@ -6,6 +6,8 @@ Not here: what a round does (`fsm_core.service.sync`).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.app import app, shown, terminal
+from flows.cli.who import entered
+from fsm_core.persons.rights import Act
 
 if TYPE_CHECKING:
     from flows.wiring import Opened
@@ -44,26 +48,36 @@ def sync(
     confirm: Annotated[bool, typer.Option("--confirm-mass-change", help="The mass change is meant.")] = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Read all systems, decide, deliver."""
-    from flows.wiring import opened  # noqa: PLC0415 - commands start fast
-
     check_entity(entity)
-    with opened(terminal.config) as found:
+    with _for_a_round(confirm=confirm) as (found, by):
         warn_of_failures(found)
-        rounds = [_round(found.hub, name, direction, full=full, confirmed=confirm) for name in _entities(found, entity)]
+        rounds = [_round(found, name, direction, full=full, confirmed_by=by) for name in _entities(found, entity)]
     if not terminal.answer({"rounds": [one.summary() for one in rounds], "failures": found.failures}):
-        for one in rounds:
-            show_round(one)
+        show_rounds(rounds)
     if found.failures or any(one.absent for one in rounds):
         raise typer.Exit(1)
 
 
+@contextmanager
+def _for_a_round(*, confirm: bool) -> Iterator[tuple[Opened, str]]:
+    """A round follows from the rules and takes no person, as under the schedule; to confirm a mass change does."""
+    from flows.wiring import opened  # noqa: PLC0415 - commands start fast
+
+    if confirm:
+        with entered(Act.CONFIRM, remote=True) as (found, actor):
+            yield found, actor.name
+    else:
+        with opened(terminal.config) as found:
+            yield found, ""
+
+
 def check_entity(entity: str) -> None:
     """Refuse an unknown entity before anybody is called."""
-    from flows.wiring import open_rules  # noqa: PLC0415 - commands start fast
-    from fsm_core import settings  # noqa: PLC0415 - as above
+    from flows.wiring import opened  # noqa: PLC0415 - commands start fast
 
     if entity:
-        open_rules(settings.load(terminal.config)).book(entity)
+        with opened(terminal.config, remote=False) as found:
+            found.hub.book(entity)
 
 
 def _entities(found: Opened, entity: str) -> list[str]:
@@ -75,27 +89,36 @@ def _entities(found: Opened, entity: str) -> list[str]:
     return parents_first(found.hub.shapes, names)
 
 
-def _round(hub: Hub, entity: str, direction: Direction, *, full: bool, confirmed: bool) -> Round:
+def _round(found: Opened, entity: str, direction: Direction, *, full: bool, confirmed_by: str) -> Round:
     from fsm_core.service.sync import synchronise  # noqa: PLC0415 - commands start fast
 
-    with hub.running("sync") as run, terminal.errors.status(f"{entity}…") as status:
+    with found.hub.running("sync") as run, terminal.errors.status(f"{entity}…") as status:
         done = synchronise(
-            hub,
+            found.hub,
             entity,
             full=full,
             read=direction is not Direction.OUT,
             deliver=direction is not Direction.IN,
-            confirmed=confirmed,
+            confirmed=bool(confirmed_by),
             told=lambda step: status.update(f"{entity}: {step}…"),
         )
-        run.summary = done.summary()
+        done.absent |= found.left_out(entity)
+        run.summary = done.summary() | ({"confirmed_by": confirmed_by} if confirmed_by else {})
     return done
 
 
-def warn_of_failures(found: Opened) -> None:
-    """Systems that are left out, each with its reason."""
-    for error in found.failures.values():
-        terminal.errors.print(f"[yellow]left out:[/] {error}")
+def warn_of_failures(found: Opened, entity: str = "") -> None:
+    """Systems that are left out, altogether or of one entity, each with its reason."""
+    for error in (*found.failures.values(), *found.left_out(entity).values()):
+        terminal.errors.print(f"[yellow]left out:[/] {shown(str(error))}")
+
+
+def show_rounds(rounds: Sequence[Round]) -> None:
+    """The rounds of several entities, each under its name."""
+    for one in rounds:
+        if len(rounds) > 1:
+            terminal.say(f"[bold]{one.entity}[/]")
+        show_round(one)
 
 
 def show_round(done: Round) -> None:
@@ -120,19 +143,18 @@ def plan(
     no_read: Annotated[bool, typer.Option("--no-read", help="Plan on what was read last.")] = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Show what the next sync would write, and write nothing."""
-    from flows.wiring import opened  # noqa: PLC0415 - commands start fast
     from fsm_core.service.plan import plan as make_plan  # noqa: PLC0415 - commands start fast
 
     check_entity(entity)
-    with opened(terminal.config) as found:
-        warn_of_failures(found)
+    with entered(Act.SEE, remote=True) as (found, _):
+        warn_of_failures(found, entity)
         if not no_read:
             _observe(found.hub, entity)
         made = make_plan(found.hub, entity)
     if not terminal.answer({"entity": entity, "counts": made.counts(), "overrides": dict(made.converged.overridden),
                             "questions": made.converged.questions, "writes": made.writes}):  # fmt: skip
         show_plan(made)
-    if found.failures:
+    if found.failures or found.left_out(entity):
         raise typer.Exit(1)
 
 
@@ -144,8 +166,8 @@ def _observe(hub: Hub, entity: str) -> None:
             pull(hub, binding)
 
 
-def show_plan(made: Plan) -> None:
-    """A plan in words, with samples."""
+def show_plan(made: Plan, *, samples: bool = True) -> None:
+    """A plan in words."""
     done = made.converged
     terminal.say(f"{done.born} records would be born, {done.linked} links made, {done.questions} questions asked")
     for system, actions in made.counts().items():
@@ -155,7 +177,7 @@ def show_plan(made: Plan) -> None:
         terminal.say(f"overrides    values that lose to their owner, kept in the journal: {told}")
     rows = [
         (write.system, write.action, shown(write.name), name, shown(old), shown(new), write.rules[name])
-        for write in _samples(made.writes)
+        for write in (_samples(made.writes) if samples else ())
         for name, (old, new) in list(write.fields.items())[:SAMPLES]
     ]
     if rows:

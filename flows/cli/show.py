@@ -5,17 +5,29 @@ Not here: anything that changes state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.app import app, shown, terminal
+from flows.cli.app import app, plain, shown, terminal
+from flows.cli.naming import labelled, names_of
+from flows.cli.who import entered
+from fsm_core.persons.rights import Act
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from flows.wiring import Opened
     from fsm_core.service.hub import Hub
+    from fsm_core.service.outlook import Waiting
 
 
+LINK_STATES = {
+    "live": "live", "pending": "question", "parked": "parked", "invalid": "invalid", "merged": "merged",
+    "ended": "ended", "detached": "detached",
+}  # fmt: skip
+"""Every state of a link, as people see it."""
 NOT_MAPPED = "-"
 """The system does not speak of this field."""
 
@@ -23,10 +35,9 @@ NOT_MAPPED = "-"
 @app.command()
 def status() -> None:
     """Counts per entity and system, what waits for people, and the last run."""
-    from flows.wiring import opened  # noqa: PLC0415 - commands start fast
-    from fsm_core.store import queries  # noqa: PLC0415 - as above
+    from fsm_core.store import queries  # noqa: PLC0415 - commands start fast
 
-    with opened(terminal.config, remote=False) as found, found.store.reading() as db:
+    with entered(Act.SEE) as (found, _), found.store.reading() as db:
         told = queries.status(db)
     if terminal.answer(told):
         return
@@ -37,12 +48,12 @@ def _show_status(told: dict[str, Any]) -> None:
     for entity, counts in told["records"].items():
         terminal.say(f"{entity}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     rows = [
-        (system, entity, *(states.get(name, 0) for name in ("live", "pending", "invalid", "ended", "detached")))
+        (system, entity, *(states.get(name, 0) for name in LINK_STATES))
         for system, entities in told["links"].items()
         for entity, states in entities.items()
     ]
-    terminal.table("links", ("system", "entity", "live", "question", "invalid", "ended", "detached"), rows)
-    for name in ("conflicts", "proposals", "problems", "due", "open_intents"):
+    terminal.table("links", ("system", "entity", *LINK_STATES.values()), rows)
+    for name in ("conflicts", "proposals", "problems", "due", "waiting", "held_back", "open_intents"):
         counts = told[name]
         detail = f" ({', '.join(f'{key} {count}' for key, count in counts.items())})" if counts else ""
         terminal.say(f"{name.replace('_', ' '):<13} {sum(counts.values())}{detail}")
@@ -60,11 +71,12 @@ def record_show(
     id: Annotated[str, typer.Argument(help="The hub's id, an id in a system, or a key.")],  # noqa: A002 - the word people use
 ) -> None:
     """One record: agreed values, and what every system shows."""
-    from flows.wiring import opened  # noqa: PLC0415 - commands start fast
+    from fsm_core.service.keys import numbers_of  # noqa: PLC0415 - commands start fast
     from fsm_core.store import queries  # noqa: PLC0415 - as above
 
-    with opened(terminal.config, remote=False) as found, found.store.reading() as db:
-        told = queries.record(db, queries.find_record(db, entity, id))
+    with entered(Act.SEE) as (found, _), found.store.reading() as db:
+        told = queries.record(db, queries.find_record(db, entity, id, numbers_of(found.hub, entity, id)))
+        names = names_of(db, found.hub.book(entity), [told["document"], *(link["shows"] for link in told["links"])])
     if terminal.answer(told):
         return
     links = told["links"]
@@ -73,11 +85,15 @@ def record_show(
         terminal.say(f"  {link['system']} {link['object']} {link['id']} ({link['state']}, {link['matched_by']})")
     fields = sorted({*told["document"], *(name for link in links for name in link["shows"])})
     rows = [
-        (name, told["document"].get(name), *(link["shows"].get(name, NOT_MAPPED) for link in links))
+        (name, *(labelled(value, names) for value in (told["document"].get(name), *_shows(links, name))))
         for name in fields
         if told["document"].get(name) not in (None, [], {}) or any(link["shows"].get(name) for link in links)
     ]
     terminal.table("", ("field", "agreed", *(link["system"] for link in links)), rows)
+
+
+def _shows(links: list[dict[str, Any]], name: str) -> list[Any]:
+    return [link["shows"].get(name, NOT_MAPPED) for link in links]
 
 
 @app.command()
@@ -86,32 +102,67 @@ def explain(
     id: Annotated[str, typer.Argument(help="The hub's id, an id in a system, or a key.")],  # noqa: A002 - the word people use
     field: Annotated[str, typer.Argument(help="One field; default: all.")] = "",
 ) -> None:
-    """Why a record says what it says: who said it, when, which rule, what lost."""
-    from flows.wiring import opened  # noqa: PLC0415 - commands start fast
-
-    with opened(terminal.config, remote=False) as found:
+    """Why a record says what it says: who said it, when, which rule, what lost; and what is expected next."""
+    with entered(Act.SEE) as (found, _):
         tell(found, entity, id, field)
 
 
 def tell(found: Opened, entity: str, wanted: str, field: str = "") -> None:
     """Print the story of one field, or of all."""
-    from fsm_core.store import queries  # noqa: PLC0415 - commands start fast
+    from fsm_core.service.keys import numbers_of  # noqa: PLC0415 - commands start fast
+    from fsm_core.service.outlook import outlook  # noqa: PLC0415 - as above
+    from fsm_core.store import queries  # noqa: PLC0415 - as above
 
-    shape = found.hub.book(entity).shape
+    book = found.hub.book(entity)
     if field:
-        shape.field(field)
+        book.shape.field(field)
     with found.store.reading() as db:
-        id_ = queries.find_record(db, entity, wanted)
+        id_ = queries.find_record(db, entity, wanted, numbers_of(found.hub, entity, wanted))
         told = queries.explain(db, id_, field)
-        document = queries.record(db, id_)["document"]
+        waiting = _waiting(found, db, id_)
+        names = names_of(db, book, [{name: value} for name, story in told["fields"].items() for value in _said(story)])
+    expected = outlook(found.hub, waiting, list(told["fields"]))
+    seen = book.joined(waiting.loaded.record.document, waiting.loaded.parents)
     for name, story in told["fields"].items():
-        story["rule"] = _rule(found.hub, entity, document, name)
+        story["rule"] = _rule(found.hub, entity, seen, name)
+        story["next"] = plain(expected[name])
     if not terminal.answer(told):
         for name, story in told["fields"].items():
-            _tell(name, story)
+            _tell(name, _labelled(story, names))
 
 
-def _rule(hub: Hub, entity: str, document: dict[str, Any], name: str) -> dict[str, Any]:
+def _said(story: dict[str, Any]) -> list[Any]:
+    """Every value of a story."""
+    decided = [value for d in story["decisions"] for value in (d["from"], d["to"], *d.get("overruled", {}).values())]
+    return [story["value"], *story["systems"].values(), *decided]
+
+
+def _labelled(story: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """The same story with the names of the records it refers to."""
+    if not names:
+        return story
+    decided = [
+        {**d, "from": labelled(d["from"], names), "to": labelled(d["to"], names)}
+        | ({"overruled": {s: labelled(v, names) for s, v in d["overruled"].items()}} if "overruled" in d else {})
+        for d in story["decisions"]
+    ]
+    systems = {system: labelled(value, names) for system, value in story["systems"].items()}
+    return {**story, "value": labelled(story["value"], names), "systems": systems, "decisions": decided}
+
+
+def _waiting(found: Opened, db: Connection, record: str) -> Waiting:
+    from fsm_core.service.converge import load  # noqa: PLC0415 - commands start fast
+    from fsm_core.service.outlook import Waiting  # noqa: PLC0415 - as above
+    from fsm_core.store import queries  # noqa: PLC0415 - as above
+    from fsm_core.store.work import SqlWork  # noqa: PLC0415 - as above
+
+    (loaded,) = load(found.hub, SqlWork(db), [record])
+    entity = loaded.record.entity
+    problems, due, held = queries.problems_of(db, record), queries.due(db, record), queries.held_back(db, record)
+    return Waiting(loaded, problems, due, held, lambda system: found.writable(system, entity))
+
+
+def _rule(hub: Hub, entity: str, document: Mapping[str, Any], name: str) -> dict[str, Any]:
     rule = hub.book(entity).rules(document)[name]
     return {"name": rule.name, "policy": rule.policy, "owner": rule.owner, "version": hub.rulebook.version}
 
@@ -124,9 +175,11 @@ def _speaker(said: dict[str, Any]) -> str:
 
 def _tell(name: str, story: dict[str, Any]) -> None:
     said, rule = story["said_by"], story["rule"]
-    who = _speaker(said)
+    who, when = _speaker(said), said.get("at") or "unknown time"
     terminal.say(f"[bold]{name}[/] = {shown(story['value'])}")
-    terminal.say(f"  said by {who} at {said.get('at') or 'unknown time'}: {said.get('note', '')}")
+    terminal.say(f"  said by {who} at {when}: {said.get('note', '')}")
+    if said:
+        terminal.say(f"  taken in run {said.get('run', '')} under rules {said.get('rules', '')}")
     terminal.say(f"  rule {rule['name']}: {rule['policy']}, owner {rule['owner']} (rules {rule['version']})")
     for system, value in story["systems"].items():
         held = f" ({story['held'][system]})" if system in story["held"] else ""
@@ -137,3 +190,5 @@ def _tell(name: str, story: dict[str, Any]) -> None:
         terminal.say(f"  {decision['at'][:19]} {decision['outcome']}: {change} {why}")
         for system, value in decision.get("overruled", {}).items():
             terminal.say(f"      overruled: {system} said {shown(value)}")
+    for expected in story["next"]:
+        terminal.say(f"  next: {shown(expected['words'])}")
