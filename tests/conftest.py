@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.postgres import States, UnavailableError, server
+from benchmarks.postgres import UnavailableError, server
+from tests.postgres import States
 from tests.world import World
 
 # A slow example on a busy machine is no failure; whole tests have their time-out.

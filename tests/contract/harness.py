@@ -7,7 +7,8 @@ Not here: the tests themselves (`test_contract.py`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from connectors.simulation import VirtualClock
 from fsm_core.ports import Connector, Document, Json, Object
@@ -24,6 +25,10 @@ class Harness(ABC):
     """Path of a writable text field that the system stores as it is."""
     other: str
     """A second writable text field."""
+    required: Mapping[str, Json] = MappingProxyType({})
+    """What every new record has to say beside `text`, e.g. whose contact it is."""
+    creatable: bool = True
+    """False where a record is only ever made together with another one; what creates is skipped then."""
 
     @abstractmethod
     def connector(self, *, page_size: int = 2000) -> Connector:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 from connectors.http import Patience
 from connectors.sap import Sap, SapSettings
+from connectors.sap.settings import ADDRESS, CONTACT
 from connectors.sap.simulator import ROOT, SapSimulator
+from connectors.sap.simulator_schema import schema
 from connectors.simulation import serving
 from fsm_core.ports import Document, Json, Object
 from tests.contract.harness import Harness
@@ -99,6 +102,118 @@ class SapHarness(Harness):
     def throttle(self, seconds: int) -> None:
         """Overload protection in front of the system."""
         self.simulator.fail(path=SERVICE_PATHS, status=429, headers={"Retry-After": str(seconds)})
+
+
+class ContactHarness(SapHarness):
+    """Contact persons of one company; the two texts are the person's names, which move the person's stamp."""
+
+    text = "to_Person.LastName"
+    other = "to_Person.FirstName"
+    obj = Object(CONTACT, (text, other, "to_ContactRelationship.EmailAddress"), key="FSMHUB")
+
+    def __init__(self, **switches: Any) -> None:
+        super().__init__(**switches)
+        company = {"OrganizationBPName1": "Company", "to_BusinessPartnerRole": [{"BusinessPartnerRole": "FLCU01"}]}
+        self.company = str(self.simulator.edit(ROOT, "", company)["BusinessPartner"])
+        self.required = {"BusinessPartnerCompany": self.company}
+
+    def create(self, text: str) -> str:
+        """A person made on the screen, and then contact of the company."""
+        person = self.simulator.edit(ROOT, "", {"BusinessPartnerCategory": "1", "LastName": text})["BusinessPartner"]
+        pair = {"BusinessPartnerCompany": self.company, "BusinessPartnerPerson": person}
+        self.simulator.edit(CONTACT, "", pair)
+        return f"{self.company}/{person}"
+
+    def edit(self, id: str, fields: dict[str, Json]) -> None:  # noqa: A002 - as in the ports
+        """The names on the person's screen, all else on that of the relationship."""
+        names = {path.removeprefix("to_Person."): v for path, v in fields.items() if path.startswith("to_Person.")}
+        if names:
+            self.simulator.edit(ROOT, id.rpartition("/")[2], names)
+        rest = {path: value for path, value in fields.items() if not path.startswith("to_Person.")}
+        if rest:
+            self.simulator.edit(CONTACT, self.row_key(id), rest)
+
+    def row_key(self, id: str) -> str:  # noqa: A002 - as in the ports
+        """Key of the relationship's newest time slice, as `edit` of the simulator takes it."""
+        slices = (key for key in self.simulator.store.tables[CONTACT] if f"{key[1]}/{key[2]}" == id)
+        return "/".join(max(slices, key=lambda key: str(key[3])))
+
+    def remove(self, id: str) -> None:  # noqa: A002 - as in the ports
+        """The relationship ends yesterday: on the screen this moves the row to another key."""
+        simulator = self.simulator
+        with simulator.lock:
+            row = simulator.store.tables[CONTACT][tuple(self.row_key(id).split("/"))]
+            simulator.partners.delete(schema()[CONTACT], row, "MILLER")
+            yesterday = f"{self.clock.now() - timedelta(days=1):%Y-%m-%d}"
+            ended = {**row, "ValidityStartDate": "2020-01-01", "ValidityEndDate": yesterday}
+            simulator.seed([ended], name=CONTACT)
+
+    def create_late(self, text: str, seconds: float) -> str:
+        """Person and relationship in one update task that commits late."""
+        with self.simulator.late(seconds):
+            return self.create(text)
+
+    def stored(self, id: str) -> Document:  # noqa: A002 - as in the ports
+        """The person's row under our paths."""
+        person = self.simulator.store.tables[ROOT][id.rpartition("/")[2],]
+        return {f"to_Person.{name}": value for name, value in person.items()}
+
+    def ids(self) -> Sequence[str]:
+        """Pairs with a relationship that has not ended."""
+        today = f"{self.clock.now():%Y-%m-%d}"
+        rows = [row for row in self.simulator.rows(CONTACT) if row["ValidityEndDate"] > today]
+        return [f"{row['BusinessPartnerCompany']}/{row['BusinessPartnerPerson']}" for row in rows]
+
+    def refuse_next_write(self) -> None:
+        """An enhancement that dislikes BAD names."""
+        self.simulator.veto("LastName", "BAD")
+
+
+class AddressHarness(SapHarness):
+    """One address per customer, in a system that stamps the partner when its address changes."""
+
+    text = "StreetName"
+    other = "District"
+    obj = Object(ADDRESS, (text, other), filter="Customer ne ''")
+    creatable = False
+
+    def __init__(self, **switches: Any) -> None:
+        super().__init__(**switches)
+        self.simulator.partners.moves_root |= {ADDRESS}
+
+    def create(self, text: str) -> str:
+        """A new customer with its address."""
+        fields: dict[str, Any] = {
+            "OrganizationBPName1": "Customer",
+            "to_BusinessPartnerRole": [{"BusinessPartnerRole": "FLCU01"}],
+            "to_BusinessPartnerAddress": [{self.text: text, "Country": "DE"}],
+        }
+        partner = self.simulator.edit(ROOT, "", fields)["BusinessPartner"]
+        [address] = self.simulator.store.by(ADDRESS, "BusinessPartner", str(partner))
+        return f"{partner}/{address['AddressID']}"
+
+    def edit(self, id: str, fields: dict[str, Json]) -> None:  # noqa: A002 - as in the ports
+        """As a person on the screen."""
+        self.simulator.edit(ADDRESS, id, dict(fields))
+
+    def remove(self, id: str) -> None:  # noqa: A002 - as in the ports
+        """An address is not deleted, it ends."""
+        self.edit(id, {"ValidityEndDate": f"{self.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M:%S}Z"})
+
+    def create_late(self, text: str, seconds: float) -> str:
+        """Customer and address in one update task that commits late."""
+        with self.simulator.late(seconds):
+            return self.create(text)
+
+    def stored(self, id: str) -> Document:  # noqa: A002 - as in the ports
+        """The row of the address."""
+        return self.simulator.store.tables[ADDRESS][tuple(id.split("/"))]
+
+    def ids(self) -> Sequence[str]:
+        """Addresses that have not ended."""
+        today = f"{self.clock.now():%Y-%m-%d}"
+        rows = [row for row in self.simulator.rows(ADDRESS) if row["ValidityEndDate"] > today]
+        return [f"{row['BusinessPartner']}/{row['AddressID']}" for row in rows]
 
 
 def void(_: object) -> None:

@@ -42,6 +42,23 @@ FULL = Object(
     key="FSMHUB",
 )
 
+CONTACT = Object(
+    "A_BusinessPartnerContact",
+    (
+        "BusinessPartnerCompany",
+        "to_Person.FirstName",
+        "to_Person.LastName",
+        "to_ContactRelationship.EmailAddress",
+        "to_ContactRelationship.PhoneNumber",
+    ),
+    key="FSMHUB",
+)
+SITE = Object(
+    "A_BusinessPartnerAddress",
+    ("BusinessPartner", "StreetName", "PostalCode", "CityName", "Country", "to_AddressUsage.AddressUsage"),
+    filter="Customer ne ''",
+)
+
 
 def connector(**settings) -> Sap:
     """A connector for respx: no waiting, three attempts."""
@@ -73,6 +90,23 @@ def partner(number: str = "1000021", name: str = "Bikes Pro Inc.", etag: str = "
         "ETag": "CB998000017320161025063117",
         "to_BuPaIdentification": {"results": []},
     }
+
+
+def contact_fields(company: str, **job: str) -> dict[str, Any]:
+    """Fields of a new contact person."""
+    return {
+        "BusinessPartnerCompany": company,
+        "to_Person": (Row({}, {"FirstName": "Kim", "LastName": "Lee"}),),
+        "to_ContactRelationship": (Row({}, {"EmailAddress": "kim@lee.example", **job}),),
+    }
+
+
+def relationship(number: str, company: str, person: str, **fields: Any) -> dict[str, Any]:
+    """A relationship as the service sends it."""
+    key = {"RelationshipNumber": number, "BusinessPartnerCompany": company, "BusinessPartnerPerson": person}
+    row = {**key, "ValidityEndDate": "/Date(253402214400000)/"}
+    job = {**row, "EmailAddress": "kim@lee.example", "PhoneNumber": "", **fields}
+    return {"__metadata": {"uri": f"{ROOT}A_BusinessPartnerContact(...)"}, **row, "to_ContactRelationship": job}
 
 
 def service(router):

@@ -20,12 +20,13 @@ from connectors.salesforce import Salesforce, SalesforceSettings
 from connectors.salesforce.changes import stamp_of
 from connectors.salesforce.ids import full_id
 from connectors.salesforce.simulator import SalesforceSimulator
-from connectors.salesforce.simulator_schema import made, text
 from fsm_core.ports import Action, Object, Write, Written
 
 FIXTURES = Path(__file__).parent / "salesforce_fixtures"
 SHAPES: dict[str, Any] = json.loads((FIXTURES / "recorded_shapes.json").read_text())
 FACTS: dict[str, Any] = json.loads((FIXTURES / "account_facts.json").read_text())
+CONTACT: dict[str, Any] = json.loads((FIXTURES / "contact_facts.json").read_text())
+RECORDED = [(name, field) for name, facts in (("Account", FACTS), ("Contact", CONTACT)) for field in facts["fields"]]
 ORG = "https://orgname.my.salesforce.com"
 DATA = f"{ORG}/services/data/v62.0"
 FLAGS = {
@@ -58,17 +59,12 @@ def org() -> Iterator[respx.MockRouter]:
 @pytest.fixture
 def simulated() -> Iterator[httpx.Client]:
     simulator = SalesforceSimulator()
-    simulator.store.add_object(made("Contact", "003", text("LastName", 80, nillable=False), _email()))
     with httpx.Client(transport=httpx.WSGITransport(simulator), base_url="http://org.test") as client:
         form = {"grant_type": "client_credentials", "client_id": "hub-client", "client_secret": "hub-secret"}
         token = client.post("/services/oauth2/token", data=form).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
         client.simulator = simulator  # type: ignore[attr-defined]
         yield client
-
-
-def _email():
-    return text("Email", 80, "email", id_lookup=True)
 
 
 def shape(value):
@@ -139,9 +135,9 @@ def test_ids_carry_the_recorded_checksum(recorded):
 # -- the simulator against the recordings ------------------------------------------------------
 
 
-@pytest.mark.parametrize("recorded", FACTS["fields"], ids=lambda field: field["name"])
-def test_account_fields_are_described_as_recorded(simulated, recorded):
-    described = simulated.get("/services/data/v62.0/sobjects/Account/describe").json()
+@pytest.mark.parametrize(("name", "recorded"), RECORDED, ids=lambda one: one if isinstance(one, str) else one["name"])
+def test_fields_are_described_as_recorded(simulated, name, recorded):
+    described = simulated.get(f"/services/data/v62.0/sobjects/{name}/describe").json()
     [found] = [field for field in described["fields"] if field["name"] == recorded["name"]]
     assert {
         "name": found["name"],
@@ -154,6 +150,11 @@ def test_account_fields_are_described_as_recorded(simulated, recorded):
         "by": found["relationshipName"],
         "flags": " ".join(word for key, word in FLAGS.items() if found[key]),
     } == recorded
+
+
+def test_contact_is_described_as_recorded(simulated):
+    described = simulated.get("/services/data/v62.0/sobjects/Contact/describe").json()
+    assert (described["keyPrefix"], described["mergeable"]) == (CONTACT["keyPrefix"], CONTACT["mergeable"])
 
 
 def test_account_is_described_as_recorded(simulated):

@@ -240,7 +240,7 @@ def test_unknown_paths_are_named_with_the_known_ones(harness):
     sap = harness.connector()
     with pytest.raises(BadMapping, match=r"known are .*OrganizationBPName1"):
         list(sap.changes(Object("A_BusinessPartner", ("OrganisationName",)), None))
-    with pytest.raises(BadMapping, match="known is A_BusinessPartner"):
+    with pytest.raises(BadMapping, match="known are A_BusinessPartner"):
         sap.read(Object("A_Product"), ["1"])
     fields = (
         sap.describe([Object("A_BusinessPartner", ("Nonsense", f"{DEFAULT}.CityName"))])

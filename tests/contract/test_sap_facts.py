@@ -16,8 +16,9 @@ import httpx
 import pytest
 from pyodata.v2.model import Config, MetadataBuilder
 
+from connectors.sap.aggregates import Partners
+from connectors.sap.document import document, version_of
 from connectors.sap.odata import decode, model_of
-from connectors.sap.partner import document, shape_of, version_of
 from connectors.sap.simulator import ROOT, SapSimulator
 from connectors.sap.simulator_rules import wire
 from connectors.sap.simulator_schema import metadata, schema
@@ -83,7 +84,7 @@ def test_sample_rows_have_only_published_properties(name):
 
 def test_sample_partner_1000021_becomes_a_document(model):
     row = next(row for row in SAMPLES[ROOT] if row["BusinessPartner"] == "1000021")
-    shape = shape_of(model, Object(ROOT, key="FSMHUB"))
+    shape = Partners().view(model, Object(ROOT, key="FSMHUB")).record
     made = document(shape, row, "2026-01-05")
     assert made["OrganizationBPName1"] == made["BusinessPartnerFullName"] == "Bikes Pro Inc."
     assert made["Customer"] == "1000021"
@@ -233,7 +234,7 @@ def test_what_we_select_exists_in_the_published_metadata():
     harness.create("One")
     sap = harness.connector()
     list(sap.changes(FULL, None))
-    shape = shape_of(sap.session.model, FULL)
+    shape = Partners().view(sap.session.model, FULL).record
     sets = {"": ROOT}
     for path in shape.expand():
         above, _, nav = path.rpartition("/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from fsm_core import settings
 from tests.flows.unattended import PREFECT, ROOT, Unattended, unattended
 
 DECLARED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+ENTITIES = settings.HubSection().entities
 FLOWS = {"flows.sync.sync_entity": "sync-entity", "flows.sync.sync_all": "sync-all"}
 
 
@@ -54,8 +55,23 @@ def rounds(sandbox: Sandbox) -> int:
     return int(count)
 
 
-def addresses(sandbox: Sandbox) -> set[str]:
-    return {row["EmailAddress"] for row in sandbox.sap.rows("A_AddressEmailAddress")}
+def edit(sandbox: Sandbox, entity: str, place: int) -> Callable[[], bool]:
+    """Somebody changes something of a flawless customer; answers whether the other system shows it."""
+    account, partner = sandbox.company.clean[place]
+    sandbox.clock.advance(60)
+    word = f"new{place}@firm.example"
+    if entity == "site":
+        address = next(row for row in sandbox.sap.rows("A_BusinessPartnerAddress") if row["BusinessPartner"] == partner)
+        changed = {"StreetName": word, "HouseNumber": ""}
+        sandbox.sap.edit("A_BusinessPartnerAddress", f"{partner}/{address['AddressID']}", changed, "KURZ")
+        return lambda: any(row["Street"] == word for row in sandbox.salesforce.rows("Address"))
+    if entity == "contact":
+        contact = sandbox.company.people.clean[account][0]
+        phone = f"+49 30 2312500{place}"  # no key: at first contact another e-mail address would be another person
+        sandbox.salesforce.edit("Contact", contact, {"Phone": phone}, "Petra Kurz")
+        return lambda: any(row["PhoneNumber"] == phone for row in sandbox.sap.rows("A_BPContactToFuncAndDept"))
+    sandbox.salesforce.edit("Account", account, {"FSM_Email__c": word}, "Petra Kurz")
+    return lambda: any(row["EmailAddress"] == word for row in sandbox.sap.rows("A_AddressEmailAddress"))
 
 
 def test_each_deployment_has_its_schedule_and_never_overlaps_itself(prefect: Unattended) -> None:
@@ -76,16 +92,16 @@ def test_each_schedule_puts_runs_on_the_calendar(prefect: Unattended) -> None:
     assert planned == wanted, (prefect.folder / "server.log").read_text()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)  # a process per deployment
 def test_each_deployment_carries_a_change_from_one_system_to_the_other(worker: Unattended, sandbox: Sandbox) -> None:
+    done = 0
     for place, declared in enumerate(DECLARED):
-        account, _ = sandbox.company.clean[place]
-        sandbox.clock.advance(60)
-        sandbox.salesforce.edit("Account", account, {"FSM_Email__c": f"new{place}@firm.example"}, "Petra Kurz")
+        arrived = edit(sandbox, declared["parameters"].get("entity", "contact"), place)
         run = worker.run(deployed(declared))
         assert run["state"]["type"] == "COMPLETED", worker.log_of(run)
-        assert rounds(sandbox) == place + 1
-        assert f"new{place}@firm.example" in addresses(sandbox)
+        done += 1 if "entity" in declared["parameters"] else len(ENTITIES)
+        assert rounds(sandbox) == done
+        assert arrived(), declared["name"]
 
 
 def test_prefect_keeps_no_customers_data(worker: Unattended, sandbox: Sandbox) -> None:
@@ -97,6 +113,8 @@ def test_prefect_keeps_no_customers_data(worker: Unattended, sandbox: Sandbox) -
     kept = b"".join(file.read_bytes() for file in worker.folder.rglob("*") if file.is_file())
     assert b"land salesforce page 1" in kept
     assert b"write sap" in kept
+    for person in sandbox.company.people.contacts:
+        assert person["LastName"].encode() not in kept
     for account in sandbox.company.accounts:
         for value in (account["Name"], account["FSM_Email__c"], account["FSM_VAT_Id__c"]):
             assert not value or value.encode() not in kept

@@ -37,12 +37,13 @@ def run(sandbox: Sandbox, *, confirmed: bool = False) -> State[None]:
     return sync_entity("customer", config, retry_minutes=AT_ONCE, return_state=True, confirmed=confirmed)
 
 
-def latest_run(sandbox: Sandbox) -> str:
+def summaries(sandbox: Sandbox) -> list[str]:
+    """What each run of the hub did, oldest first."""
     store = open_store(settings.load(sandbox.folder / "hub.toml"))
     with store.reading() as connection:
-        found = connection.exec_driver_sql("SELECT summary FROM run ORDER BY id DESC").scalar()
+        found = connection.exec_driver_sql("SELECT summary FROM run ORDER BY id").scalars().all()
     store.engine.dispose()
-    return str(found)
+    return [str(summary) for summary in found]
 
 
 # -- whole runs, in the order of a hub's first day ------------------------------------------------
@@ -60,8 +61,12 @@ def test_a_run_carries_both_systems_into_step(sandbox: Sandbox, prefect: SyncPre
     state = sync_all(str(sandbox.folder / "hub.toml"), return_state=True)
     assert state.is_completed(), state
     assert sandbox.sap.writes() > 0
-    assert '"seen":363' in latest_run(sandbox)
-    assert "| sap | 363 |" in asked(prefect, "/artifacts/filter")
+    told = asked(prefect, "/artifacts/filter")
+    seen_in_sap = {"customer": 363, "contact": 202, "site": 381}
+    for summary, (entity, seen) in zip(summaries(sandbox)[-3:], seen_in_sap.items(), strict=True):
+        assert f'"entity":"{entity}"' in summary
+        assert f'"seen":{seen}' in summary
+        assert f"| sap | {seen} |" in told
 
 
 def test_a_mass_change_fails_the_run_with_the_guards_words(sandbox: Sandbox) -> None:

@@ -39,6 +39,7 @@ def upper(longest: int) -> st.SearchStrategy[str]:
 
 CASES: dict[str, tuple[Codec, st.SearchStrategy[Value], Comparator]] = {
     "text": (made("text"), st.none() | st.text().map(text), Comparator.EXACT),
+    "reference": (made("reference"), words(20), Comparator.EXACT),
     "flag": (made("flag"), st.none() | st.booleans(), Comparator.FLAG),
     "flag X": (made("flag", mark="X"), st.none() | st.booleans(), Comparator.FLAG),
     "enum": (

@@ -41,7 +41,8 @@ def yaml_line(system: str) -> str:
 def table(request: pytest.FixtureRequest, tmp_path: Path) -> Mapping:
     shipped = (SHIPPED / request.param / "customer.yaml").read_text(encoding="utf-8")
     path = tmp_path / "customer.yaml"
-    path.write_text(shipped + yaml_line(request.param), encoding="utf-8")
+    above, below = shipped.split("\nfields:\n")
+    path.write_text(f"{above}\nfields:\n{yaml_line(request.param)}{below}", encoding="utf-8")
     return load_file(path, SHAPE)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from fsm_core.errors import Locked
 from fsm_core.ports import Creates, Written
+from fsm_core.service.keys import replace_keys
 from fsm_core.service.resolve import retry
 from fsm_core.store import queries
 from tests.scenarios.test_traps import ACTIVE, linked, open_of, resolve
@@ -249,7 +250,7 @@ def test_a_refused_field_stays_a_problem_while_the_rest_is_delivered():
     assert row(world, "erp")["service_notes"] == "Hund"
     (problem,) = problems(world)
     world.erp.rule(TABLE, "trade_name").length = None
-    retry(world.hub, problem)
+    retry(world.hub, problem, "ada")
     world.settle()
     assert row(world, "erp")["trade_name"] == "Acme am Hafen"
     assert not problems(world)
@@ -263,7 +264,7 @@ def test_retrying_one_refused_field_leaves_the_other_a_problem():
     world.settle()
     first, second = problems(world)
     world.erp.rule(TABLE, first.field).length = None
-    retry(world.hub, first)
+    retry(world.hub, first, "ada")
     world.settle()
     assert [p.field for p in problems(world)] == [second.field]
 
@@ -332,9 +333,9 @@ def test_a_record_that_may_not_be_created_is_linked_when_the_creator_has_it():
 
 def test_a_second_record_of_one_system_is_a_question_even_when_the_first_lacks_the_key():
     world, *_ = linked()
-    keyless = [(link.id, ()) for link in world.links() if link.system == "erp"]
+    mine = [(link.id, link.now) for link in world.links() if link.system == "erp"]
     with world.store.begin() as work:  # as if the first one's key could not be read
-        work.put_keys("customer", keyless, replace=True)
+        replace_keys(world.hub, work, "customer", mine, ())
     world.create("erp", legal_name="Acme Zwei", tax_ids=["VAT:DE1"])
     world.sync()
     (one,) = world.loaded()

@@ -244,22 +244,6 @@ def test_a_field_closed_during_the_round_is_held_back_and_the_rest_goes_out(wire
 # -- rights ----------------------------------------------------------------------------------------
 
 
-def test_a_field_we_may_no_longer_see_blanks_nothing_and_the_doctor_names_it(wire):
-    before = wire.record(wire.accounts[0])
-    wire.crm.store.hidden.add(("Account", "FSM_Email__c"))
-    wire.account(wire.accounts[0], Website="https://neu.example")
-    for _ in range(2):
-        report = wire.sync(code=1)
-        assert "FSM_Email__c" in report["absent"]["salesforce"]
-    assert any("FSM_Email__c" in finding for finding in wire.findings("salesforce"))
-    assert wire.record(wire.accounts[0]) == before
-    assert wire.writes() == 0
-    assert wire.waiting() == {}
-    wire.crm.store.hidden.clear()
-    calm(wire)
-    assert wire.record(wire.accounts[0])["website"] == "https://neu.example"
-
-
 def test_accounts_that_are_not_shown_any_more_are_not_deleted_anywhere(wire):
     partners = wire.erp.counts()["rows"]
     rows = dict(wire.crm.store.tables["Account"])

@@ -170,3 +170,40 @@ def test_the_owner_who_takes_the_proposed_value_ends_the_proposal():
     world.settle()
     assert not open_of(world, queries.proposals)
     assert [p.state for p in open_of(world, lambda db: queries.proposals(db, "adopted"))] == ["adopted"]
+
+
+# -- ownership passes ----------------------------------------------------------------------------
+
+
+def prospect():
+    world, crm, erp = linked()
+    world.edit("erp", erp, billing_status="none")
+    world.settle()
+    return world, crm, erp
+
+
+def test_what_the_new_owner_proposed_before_is_its_word_now():
+    world, crm, erp = prospect()
+    world.edit("erp", erp, legal_name="Acme Holding GmbH")
+    world.settle()
+    assert len(open_of(world, queries.proposals)) == 1
+    world.edit("erp", erp, billing_status="active")
+    world.settle()
+    assert world.row("crm", crm)["legal_name"] == "Acme Holding GmbH"
+    assert open_of(world, queries.proposals) == []
+
+
+def test_who_takes_ownership_is_heard_with_the_same_edit():
+    world, crm, erp = prospect()
+    world.edit("erp", erp, legal_name="Acme Holding GmbH", billing_status="active")
+    world.settle()
+    assert world.row("crm", crm)["legal_name"] == "Acme Holding GmbH"
+    assert open_of(world, queries.proposals) == []
+
+
+def test_who_has_no_right_to_the_switch_takes_nothing_with_it():
+    world, crm, erp = linked()
+    world.edit("crm", crm, legal_name="Acme Holding GmbH", billing_status="none")
+    world.settle()
+    (proposal,) = open_of(world, queries.proposals)
+    assert (proposal.system, world.row("erp", erp)["legal_name"]) == ("crm", proposal.agreed)

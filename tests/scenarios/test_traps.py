@@ -166,7 +166,7 @@ def test_the_same_field_on_both_sides_waits_is_resolved_and_keeps_the_loser():
     assert told["decisions"][-1]["overruled"] == {"crm": "CHF"}
 
 
-def test_keep_as_it_was_stamps_every_base_and_is_not_asked_again():
+def test_trap_6_keep_as_it_was_stamps_every_base_and_is_not_asked_again():
     world, crm, erp = linked()
     world.edit("crm", crm, currency="CHF")
     world.edit("erp", erp, currency="USD")
@@ -312,7 +312,7 @@ def test_a_record_created_in_part_is_linked_once_and_the_rest_is_a_problem(monke
     (loaded,) = world.loaded()
     assert {link.system for link in loaded.links} == {"crm", "erp"}
     monkeypatch.undo()
-    retry(world.hub, problem)
+    retry(world.hub, problem, "ada")
     world.settle()
     assert world.row("erp")["payment_terms"] == "NT30"
     assert len(world.erp.live(TABLE)) == 1

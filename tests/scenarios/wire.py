@@ -46,6 +46,7 @@ HOUR = 3600.0
 SETTINGS = """\
 [hub]
 database = "sqlite:///hub.db"
+entities = ["customer"]
 
 [systems.salesforce]
 connector = "salesforce"
@@ -292,8 +293,9 @@ class Wire:
         return dict(self.ask("record", "show", "customer", wanted)["document"])
 
     def findings(self, system: str, *, ok: bool = False) -> list[str]:
-        """What the doctor says of one system."""
-        return list(self.ask("doctor", code=0 if ok else 1)["systems"][system]["findings"])
+        """What the doctor says of one system; `ok` when all of it can be used nevertheless."""
+        told = self.ask("doctor", code=0 if ok else 1)["systems"][system]["findings"]
+        return [f"{one['severity']} {one['object']}: {one['message']} {one['remedy']}" for one in told]
 
 
 _load = cache(mappings.load)

@@ -98,7 +98,8 @@ def test_doctor_tells_what_is_wrong_with_each_system_and_fails(run, tmp_path):
     assert code == 1
     findings = {name: one["findings"] for name, one in json.loads(out)["systems"].items()}
     assert all(findings.values())
-    assert "login_url" in findings["salesforce"][0]
+    assert "login_url" in findings["salesforce"][0]["message"]
+    assert findings["salesforce"][0]["remedy"]
 
 
 @pytest.mark.parametrize(

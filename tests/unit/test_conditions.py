@@ -46,6 +46,7 @@ def test_conditions_hold_or_not(text, holds):
         "f'{status}'",
         "(status, roles) == 1",
         "1.5 == amount",
+        "status in ('active')",
     ],
 )
 def test_the_language_has_nothing_else(text):
@@ -65,5 +66,5 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["status", "roles", "amount", "customer"]), VALUES))
 def test_conditions_are_total(document):
-    for text in ("status in ('a',)", "amount < 3", "'x' in roles", "customer.y == 1", "not status"):
+    for text in ("status in ('a',)", "roles in status", "amount < 3", "'x' in roles", "customer.y == 1", "not status"):
         assert condition(text).holds(document) in (True, False)

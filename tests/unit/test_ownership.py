@@ -66,7 +66,10 @@ def test_the_version_is_the_files_content(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (HEAD + "entities: {customer: {owner: {default: crm}, fields: {phone: {polcy: x}}}}", "known keys: among"),
+        (
+            HEAD + "entities: {customer: {owner: {default: crm}, fields: {phone: {polcy: x}}}}",
+            "known keys: accept_from",
+        ),
         (HEAD + "entities: {customer: {owner: {default: crm}, fields: {fone: {}, '*': {}}}}", "no field 'fone'"),
         (HEAD + "entities: {customer: {owner: {default: crm}}}", "has no rule"),
         (HEAD + "entities: {custmer: {owner: {default: crm}}}", "unknown entity 'custmer'; known: customer"),
@@ -83,3 +86,46 @@ def test_the_version_is_the_files_content(tmp_path):
 def test_what_is_wrong_is_named(text, says):
     with pytest.raises(BadMapping, match=says.replace("*", r"\*").replace("(", r"\(")):
         book(text)
+
+
+CONTACTS = (
+    "entities:\n  customer: {owner: {default: crm}, fields: {'*': {}}}\n"
+    "  contact:\n    owner: {default: crm, when: [{if: \"CONDITION\", owner: erp}]}\n    fields: {'*': {}}\n"
+)
+
+
+def contacts(condition: str):
+    return Rulebook(parse(HEAD + CONTACTS.replace("CONDITION", condition)), "v", SHAPES, ["salesforce", "sap"])
+
+
+def test_a_condition_looks_into_the_record_that_is_referred_to():
+    rules = contacts("'billing' in roles and customer.billing_status == 'active'")
+    contact = rules.book("contact")
+    parents = {"r1": {"billing_status": "active"}, "r2": {"billing_status": "none"}}
+    owners = [
+        contact.rules(contact.joined({"roles": ["billing"], "customer_id": parent}, parents))["job_title"].owner
+        for parent in ("r1", "r2", "r3", None)
+    ]
+    assert owners == ["sap", "salesforce", "salesforce", "salesforce"]
+    assert contact.switches() == {"roles", "customer_id"}
+    assert rules.watchers("customer") == {"contact": frozenset({"billing_status"})}
+    assert rules.watchers("contact") == {}
+
+
+def test_a_condition_on_the_member_of_a_group_looks_into_no_other_record():
+    contact = contacts("name.last == 'Huber'").book("contact")
+    assert contact.joins == {}
+    assert contact.switches() == {"name"}
+    assert contact.rules({"name": {"last": "Huber"}})["job_title"].owner == "sap"
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("customer.colour == 'red'", "customer has no field 'colour'"),
+        ("supplier.status == 'active'", "contact has no field 'supplier_id'"),
+    ],
+)
+def test_a_condition_may_only_name_what_there_is(condition, message):
+    with pytest.raises(BadMapping, match=message):
+        contacts(condition)

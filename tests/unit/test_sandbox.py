@@ -40,21 +40,25 @@ def secret(folder: Path, value: str) -> str:
 
 def test_both_systems_hold_as_many_rows_as_the_company(sandbox: Sandbox) -> None:
     counts = {name: httpx.get(f"{url}/_sim/counts").json() for name, url in sandbox.urls.items()}
-    assert counts["salesforce"]["Account"] == {"live": len(sandbox.company.accounts), "deleted": 0, "duplicates": []}
+    for name, held in sandbox.company.salesforce().items():
+        assert counts["salesforce"][name] == {"live": len(held), "deleted": 0, "duplicates": []}
     rows = counts["sap"]["rows"]
     customers = [row for row in sandbox.company.partners if row["to_Customer"]]
-    assert rows["A_BusinessPartner"] == len(sandbox.company.partners)
+    people = sandbox.company.people
+    assert rows["A_BusinessPartner"] == len(sandbox.company.partners) + len(people.partners)
+    assert rows["A_BusinessPartnerContact"] == rows["A_BPContactToFuncAndDept"] == len(people.relations)
     assert rows["A_Customer"] == rows["A_CustomerSalesArea"] == len(customers)
 
 
 def test_rows_are_held_as_seeded_stamps_included(sandbox: Sandbox) -> None:
-    held = {row["Id"]: row for row in httpx.get(f"{sandbox.urls['salesforce']}/_sim/rows/Account").json()}
-    for row in sandbox.company.accounts:
-        assert {name: held[row["Id"]][name] for name in row} == row
+    for name, seeded in sandbox.company.salesforce().items():
+        held = {row["Id"]: row for row in httpx.get(f"{sandbox.urls['salesforce']}/_sim/rows/{name}").json()}
+        for row in seeded:
+            assert {field: held[row["Id"]][field] for field in row} == row
     partners = {
         row["BusinessPartner"]: row for row in httpx.get(f"{sandbox.urls['sap']}/_sim/rows/A_BusinessPartner").json()
     }
-    for row in sandbox.company.partners:
+    for row in (*sandbox.company.partners, *sandbox.company.people.partners):
         plain = {name: value for name, value in row.items() if not name.startswith("to_")}
         assert {name: partners[row["BusinessPartner"]][name] for name in plain} == plain
 
@@ -72,7 +76,7 @@ def test_the_settings_open_both_doors(sandbox: Sandbox) -> None:
         connector.close()
     settings = resolved(sandbox, "sap")
     answer = httpx.get(f"{settings['base_url']}{SAP_SERVICE}/$count", auth=(settings["user"], settings["password"]))
-    assert answer.text == str(len(sandbox.company.partners))
+    assert answer.text == str(len(sandbox.company.partners) + len(sandbox.company.people.partners))
 
 
 def test_nobody_else_comes_in(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -126,9 +130,31 @@ def test_every_partner_keeps_the_rules_of_the_system(company: Company) -> None:
     assert len(sap.rows("A_BusinessPartner")) == len(company.partners)
 
 
+def test_every_contact_and_place_keeps_the_rules_of_the_org(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    for name, seeded in sandbox.company.salesforce().items():
+        fields = sandbox.salesforce.store.objects[name].fields
+        for row in seeded:
+            entered = {field: value for field, value in entered_account(row).items() if fields[field].updateable}
+            saved = sandbox.salesforce.edit(name, row["Id"], entered, "Lena")
+            assert {field: saved[field] for field in entered} == entered
+
+
+def test_every_person_keeps_the_rules_of_the_system(company: Company) -> None:
+    sap = SapSimulator()
+    partner = sap.edit("A_BusinessPartner", "", entered_partner(company.partners[0]), "TOMAS")["BusinessPartner"]
+    for person, relation in zip(company.people.partners, company.people.relations, strict=True):
+        saved = sap.edit("A_BusinessPartner", "", entered_partner(person), "TOMAS")
+        assert (saved["FirstName"], saved["LastName"]) == (person["FirstName"], person["LastName"])
+        met = {"BusinessPartnerCompany": partner, "BusinessPartnerPerson": saved["BusinessPartner"]}
+        sap.edit("A_BusinessPartnerContact", "", relation | met, "TOMAS")
+    wanted = [row["to_ContactRelationship"][0] for row in company.people.relations]
+    assert [{name: row[name] for name in wanted[0]} for row in sap.rows("A_BPContactToFuncAndDept")] == wanted
+
+
 def test_new_partners_get_numbers_nobody_has(tmp_path: Path, company: Company) -> None:
     sandbox = Sandbox(tmp_path)
-    taken = {row["BusinessPartner"] for row in company.partners}
+    taken = {row["BusinessPartner"] for row in (*company.partners, *company.people.partners)}
     made = {
         sandbox.sap.edit("A_BusinessPartner", "", {"OrganizationBPName1": f"Neu {n}"})["BusinessPartner"]
         for n in range(50)

@@ -12,13 +12,14 @@ from connectors.sandbox.players import Edit, Expect, play
 from connectors.sandbox.story import DELIVERY, STANDARD, story
 
 EXPECTED = {
-    Expect.ACCEPT: 19,
-    Expect.REVERT: 6,
+    Expect.ACCEPT: 26,
+    Expect.REVERT: 7,
     Expect.PROPOSE: 5,
     Expect.CONFLICT: 4,
     Expect.CONVERGE: 4,
-    Expect.NOTHING: 3,
-    Expect.CREATE: 2,
+    Expect.NOTHING: 5,
+    Expect.CREATE: 4,
+    Expect.WAIT: 1,
 }
 Played = tuple[Sandbox, list[Edit]]
 
@@ -62,39 +63,71 @@ def test_edits_below_the_partner_can_be_seen_afterwards(played: Played) -> None:
 
 def test_people_edit_and_never_the_hub(played: Played) -> None:
     sandbox, edits = played
-    accounts = {row["Id"]: row for row in sandbox.salesforce.rows("Account")}
     partners = {row["BusinessPartner"]: row for row in sandbox.sap.rows("A_BusinessPartner")}
     for edit in edits:
         if edit.system == "salesforce":
-            assert accounts[edit.id]["LastModifiedById"] not in {"", sandbox.salesforce.hub_user}
+            row = next(row for row in sandbox.salesforce.rows(edit.object) if row["Id"] == edit.id)
+            assert row["LastModifiedById"] not in {"", sandbox.salesforce.hub_user}
         else:
-            assert partners[edit.id]["LastChangedByUser"] == edit.person != sandbox.sap.user
+            stamped = edit.known_as.rpartition("/")[2] if edit.entity == "contact" else edit.id.partition("/")[0]
+            assert partners[stamped]["LastChangedByUser"] == edit.person != sandbox.sap.user
     assert sandbox.salesforce.writes() == sandbox.sap.writes() == 0
 
 
-def test_the_merge_leaves_a_pointer_to_the_survivor(played: Played) -> None:
+def test_a_merge_leaves_a_pointer_to_the_survivor_and_takes_people_and_places_along(played: Played) -> None:
     sandbox, edits = played
-    merge = next(edit for edit in edits if "MasterRecordId" in edit.fields)
-    loser = next(row for row in sandbox.salesforce.rows("Account") if row["Id"] == merge.id)
-    assert loser["IsDeleted"]
-    assert (loser["MasterRecordId"], loser["Id"]) in sandbox.company.defects["duplicate_in_salesforce_by_vat"]
+    merges = [edit for edit in edits if "MasterRecordId" in edit.fields]
+    lost = {row["Id"]: row for row in sandbox.salesforce.rows("Account") if row["IsDeleted"]}
+    assert {edit.id: edit.fields["MasterRecordId"] for edit in merges} == {
+        id_: row["MasterRecordId"] for id_, row in lost.items()
+    }
+    double, prospect = merges
+    assert (double.fields["MasterRecordId"], double.id) in sandbox.company.defects["duplicate_in_salesforce_by_vat"]
+    for merge in merges:
+        came = [row["Id"] for row in sandbox.company.people.contacts if row["AccountId"] == merge.id]
+        assert came
+        moved = {row["Id"]: row["AccountId"] for row in sandbox.salesforce.rows("Contact")}
+        assert {moved[id_] for id_ in came} == {merge.fields["MasterRecordId"]}
+    links = {row["Id"]: row["ParentRecordId"] for row in sandbox.salesforce.rows("AssociatedLocation")}
+    places = [row["Id"] for row in sandbox.company.places.links if row["ParentRecordId"] == prospect.id]
+    assert {links[id_] for id_ in places} == {prospect.fields["MasterRecordId"]}
+
+
+def test_a_prospect_becomes_a_customer_that_is_billed(played: Played) -> None:
+    sandbox, _ = played
+    number = sandbox.company.pairs[sandbox.company.handed_over()[0]]
+    areas = {row["Customer"]: row for row in sandbox.sap.rows("A_CustomerSalesArea")}
+    assert (areas[number]["Currency"], areas[number]["CustomerPaymentTerms"]) == ("EUR", "NT30")
+
+
+def test_new_contacts_belong_to_a_new_customer_and_to_one_in_question(played: Played) -> None:
+    sandbox, edits = played
+    contacts = [edit for edit in edits if edit.object == "A_BusinessPartnerContact" and not edit.counterpart]
+    entered = [edit.id for edit in edits if edit.expect is Expect.CREATE and edit.entity == "customer"]
+    asked = [partner for _, partner in sandbox.company.defects["weak_match_only"]]
+    companies = [contact.known_as.split("/")[0] for contact in contacts]
+    assert companies[0] == entered[-1]
+    assert companies[1] in asked
+    assert [edit.expect for edit in contacts] == [Expect.CREATE, Expect.WAIT]
 
 
 def test_newcomers_get_numbers_and_one_is_the_same_firm_on_both_sides(played: Played) -> None:
     sandbox, edits = played
     new = [edit for edit in edits if edit.expect in {Expect.CREATE, Expect.CONVERGE} and not edit.counterpart]
-    assert len(new) == 4
+    new = [edit for edit in new if edit.entity == "customer"]
+    assert len(new) == 5
     account, partner = (next(e for e in new if e.expect is Expect.CONVERGE and e.system == s) for s in sandbox.urls)
     assert account.fields["FSM_VAT_Id__c"] == partner.fields["to_BusinessPartnerTax"][0]["BPTaxNumber"]
 
 
-def test_two_edits_of_one_record_concern_both_systems() -> None:
-    edits = [edit for edit in story(build()) if edit.counterpart]
+@pytest.mark.parametrize(("entity", "times"), [("customer", 7), ("contact", 1)])
+def test_two_edits_of_one_record_concern_both_systems(entity: str, times: int) -> None:
+    edits = [edit for edit in story(build()) if edit.counterpart and edit.entity == entity]
     touched = Counter((edit.id, edit.counterpart)[edit.system == "sap"] for edit in edits)
-    twice = {account for account, times in touched.items() if times > 1}
-    assert len(twice) == 7
-    for account in twice:
-        assert {edit.system for edit in edits if account in (edit.id, edit.counterpart)} == {"salesforce", "sap"}
+    twice = {record for record, edited in touched.items() if edited > 1}
+    assert len(twice) == times
+    for record in twice:
+        assert {e.system for e in edits if record in (e.id, e.counterpart)} == {"salesforce", "sap"}
 
 
 def test_a_refused_edit_is_told(tmp_path: Path) -> None:

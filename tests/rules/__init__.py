@@ -1,0 +1,1 @@
+"""The rule language beyond the engine: its analyser, its tables for people, its versions."""
