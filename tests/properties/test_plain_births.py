@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from fsm_core.model import SHAPES
-from fsm_core.model.compare import digest
 from fsm_core.service import pull
 from fsm_core.service.decide import provenance
 from fsm_core.store import schema as t
+from fsm_core.store.audit import digest_of, digest_of_values
 from tests.world import RULES, World
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -69,8 +69,8 @@ def told(world: World) -> dict[str, Any]:
         dirty = [(names[d.record], d.reason, d.system, d.entity, d.due_at) for d in db.execute(select(t.dirty))]
         problems = [(p.system, p.external_id, p.cause, p.state) for p in db.execute(select(t.problem))]
     for d in decisions:
-        head = f"{d.id}|{d.run}|{d.record}|{d.entity}|{d.at}|{d.actor}|{d.kind}|"
-        assert digest(head.encode() + (d.salt or b"") + (d.content or "").encode()) == d.digest
+        assert d.values_digest == (digest_of_values(d.salt, d.content) if d.content else b"")
+        assert digest_of(d._mapping) == d.digest
     return {
         "records": sorted((names[one.record.id], shown(one)) for one in world.loaded()),
         "links": sorted(
