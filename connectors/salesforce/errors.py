@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.salesforce.library import SalesforceError
+from connectors.salesforce.simple import SalesforceError
 from fsm_core.errors import (
     BadMapping,
     CursorExpired,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote_plus
 
-from connectors.salesforce.library import quote_soql_value
 from connectors.salesforce.parts import head_of, parts_of, selection
+from connectors.salesforce.simple import quote_soql_value
 from fsm_core.errors import BadMapping
 from fsm_core.ports import Object
 

@@ -20,7 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from connectors.http import Edge
 from connectors.salesforce.auth import server_time
 from connectors.salesforce.errors import translated
-from connectors.salesforce.library import SimpleSalesforce
+from connectors.salesforce.simple import SimpleSalesforce
 from fsm_core.errors import Unreachable
 
 PLACEHOLDER = "instance.invalid"

@@ -268,8 +268,7 @@ class Ids:
 
     def text(self) -> str:
         """A UUIDv7 (RFC 9562)."""
-        at, random = f"{int(self._clock() * 1000):012x}", self._entropy(10).hex()
-        return f"{at[:8]}-{at[8:]}-7{random[:3]}-{_VARIANT[random[4]]}{random[5:8]}-{random[8:]}"
+        return self.texts(1)[0]
 
     def texts(self, count: int) -> list[str]:
         """As many UUIDv7 of this moment, in ascending order."""

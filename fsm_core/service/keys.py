@@ -18,12 +18,6 @@ Keys = list[tuple[str, str]]
 UNPACK = struct.Struct(">q").unpack
 
 
-def reader(hub: Hub, entity: str) -> Callable[[Doc], Keys]:
-    """A function from what a link shows to its keys."""
-    readers = hub.book(entity).readers
-    return lambda shown: [(name, value) for name, read in readers for value in read(shown)]
-
-
 def numberer(hub: Hub, entity: str) -> Callable[[Doc], list[int]]:
     """A function from what a link shows to the numbers of its keys."""
     readers = [(f"{entity}\0{name}\0", read) for name, read in hub.book(entity).readers]
@@ -38,8 +32,8 @@ def numbers_of(hub: Hub, entity: str, value: str) -> list[int]:
 
 def keys_of(hub: Hub, entity: str, links: Iterable[tuple[int, Doc]]) -> list[tuple[int, Keys]]:
     """The keys of these links, from what they show."""
-    read = reader(hub, entity)
-    return [(number, read(shown)) for number, shown in links]
+    readers = hub.book(entity).readers
+    return [(number, [(name, value) for name, read in readers for value in read(shown)]) for number, shown in links]
 
 
 def numbered(entity: str, keys: Keys) -> list[int]:
@@ -56,8 +50,9 @@ def replace_keys(
     hub: Hub, work: Work, entity: str, before: Iterable[tuple[int, Doc]], after: Iterable[tuple[int, Doc]]
 ) -> None:
     """Links that showed one thing show another."""
-    old = {(number, link) for link, keys in keys_of(hub, entity, before) for number in numbered(entity, keys)}
-    new = {(number, link) for link, keys in keys_of(hub, entity, after) for number in numbered(entity, keys)}
+    numbers = numberer(hub, entity)
+    old = {(number, link) for link, shown in before for number in numbers(shown)}
+    new = {(number, link) for link, shown in after for number in numbers(shown)}
     work.drop_keys(sorted(old - new))
     work.add_keys(sorted(new - old))
 

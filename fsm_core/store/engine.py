@@ -23,7 +23,7 @@ PAGE_BYTES = 8_192
 WRITER = 0x66736D
 """The first half of the advisory lock that every writing transaction holds on PostgreSQL."""
 WAL_PAGES = 4_000
-"""32 MB of log before it is copied into the database: a page of 2,000 new records writes about a quarter of it."""
+"""32 MB of log before it is copied into the database."""
 
 
 def open_engine(url: str) -> Engine:

@@ -22,7 +22,7 @@ class FreshWork(Plumbing):
     """Part of `fsm_core.state.Work`."""
 
     def _add_fresh(self, entity: str, rules: str, rows: Sequence[tuple[int, str]]) -> None:
-        """Rows of link and wanted systems, as `place` and `unfresh` will find them."""
+        """Rows of link and the systems that should hold its record too."""
         self._add(t.fresh, ("link", "wanted"), rows, entity=entity, rules=rules)
 
     def _fresh(self, links: Collection[int]) -> set[int]:
@@ -97,5 +97,5 @@ class FreshWork(Plumbing):
         rows = [(row[0], *make.told_by_link(*row[1:])) for row in self._db.execute(told)]
         columns: dict[str, Any] = {"document": bindparam("says"), "provenance": bindparam("said")}
         statement = update(t.record).where(r.id == bindparam("row")).values(columns)
-        values = [(number, make.dump(says), make.dump(said)) for number, says, said in rows]
-        self._rows(statement, ("row", "says", "said"), values)
+        values = [{"row": n, "says": make.dump(says), "said": make.dump(said)} for n, says, said in rows]
+        self._many(statement, values)

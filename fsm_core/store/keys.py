@@ -30,7 +30,7 @@ class KeyWork(FreshWork):
         """Pairs of key and link that hold no more."""
         c = t.match_key.c
         statement = delete(t.match_key).where(c.key == bindparam("gone"), c.link == bindparam("of"))
-        self._rows(statement, ("gone", "of"), list(rows))
+        self._many(statement, [{"gone": key, "of": link} for key, link in rows])
 
     def sharing(self, keys: Collection[int]) -> list[tuple[int, int]]:
         """All pairs of key and link with one of these keys."""

@@ -54,20 +54,6 @@ class Plumbing:
         else:
             self._db.exec_driver_sql(compiled.string, _arranged(compiled, rows))
 
-    def _rows(self, statement: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]], **same: Any) -> None:  # noqa: ANN401 - as above
-        """The same for rows that are tuples in the order of `names`; what is the same in all of them is named once."""
-        if not rows:
-            return
-        compiled = statement.compile(dialect=self._db.dialect, column_keys=(*names, *same))
-        wanted = compiled.positiontup or ()  # `open_engine` asks both drivers for parameters by position
-        values = {**compiled.params, **same}
-        fixed = [name for name in wanted if name not in names]
-        place = {name: index for index, name in enumerate((*names, *fixed))}
-        tail = tuple(values[name] for name in fixed)
-        ordered = [place[name] for name in wanted]
-        arrange = itemgetter(*ordered) if len(ordered) > 1 else tuple
-        self._db.exec_driver_sql(compiled.string, [arrange(row + tail) for row in rows])
-
     def _add(
         self,
         table: Table,

@@ -188,14 +188,9 @@ def _absorb(into: Group, group: Group) -> None:
         into.keys.setdefault(name, set()).update(values)
 
 
-def key_values(document: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
-    """The values of one key in a document: none when a part is blank, several when a part is a set."""
-    return key_reader(tuple(fields))(document)
-
-
 @lru_cache
 def key_reader(fields: tuple[str, ...]) -> Callable[[Mapping[str, Any]], list[str]]:
-    """`key_values` of these fields, for many documents."""
+    """A function from a document to the values of one key: none when a part is blank, several when it is a set."""
     paths = [tuple(field.split(".")) for field in fields]
 
     def strong(document: Mapping[str, Any]) -> list[str]:
