@@ -35,7 +35,7 @@ demo: setup
 	@$(BIN)/fsm-hub demo
 
 test: setup
-	@$(BIN)/python -m pytest -q -m "not long"
+	@$(BIN)/python -m pytest -q -m "not long" -n 2 --dist loadfile
 
 test-long: setup
 	@$(BIN)/python -m pytest -q -m long

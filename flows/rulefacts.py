@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import mappings
-from flows.wiring import SHIPPED_RULES, opened, rules_path
+from flows.wiring import SHIPPED_RULES, Opened, opened, rules_path
 from fsm_core import settings
 from fsm_core.errors import BadMapping
 from fsm_core.model import SHAPES
@@ -19,6 +19,7 @@ from fsm_core.ownership.check import Party, Subject
 from fsm_core.ownership.lines import Lines
 from fsm_core.ownership.rules import RuleFile, version_of
 from fsm_core.ports import Capabilities
+from fsm_core.store.rule_versions import RuleVersions
 from fsm_core.sync.types import HUB
 
 POLL = timedelta(minutes=5)
@@ -58,15 +59,23 @@ def rules_in(path: Path) -> Rules:
 
 
 def chosen(config: Path, stated: Path | None) -> Rules:
-    """The stated rule file, else the one of the settings, else the one that ships."""
+    """The stated rule file, else that of the settings; with neither a file nor named settings the one that ships."""
     if stated is not None:
         return rules_in(stated)
-    return rules_in(rules_path(settings.load(config)) if config.is_file() else SHIPPED_RULES)
+    unnamed = config == Path(settings.FILE_NAME) and not config.is_file()
+    return rules_in(SHIPPED_RULES if unnamed else rules_path(settings.load(config)))
 
 
 def gather(config: Path, stated: Path | None = None, *, live: bool = False, poll: timedelta = POLL) -> Gathered:
     """Everything the checks need. Without settings a system is taken to be of the kind it is named after."""
     return _gathered(config, chosen(config, stated), live=live, poll=poll)
+
+
+def in_force(found: Opened, config: Path) -> Gathered:
+    """The rules in force, and the mappings; what an account does not allow of them `findings` tells."""
+    with found.store.reading() as db:
+        active = RuleVersions(db).active()
+    return gather_text(config, active.text if active else rules_in(rules_path(found.settings)).text)
 
 
 def gather_text(config: Path, text: str) -> Gathered:
@@ -113,6 +122,6 @@ def _table(kind: str, entity: str, overrides: Path | None) -> mappings.Mapping |
 def _asked(config: Path) -> tuple[dict[tuple[str, str], Capabilities], list[str]]:
     """What each account allows, and which could not be asked."""
     with opened(config) as found:
-        made = {**found.hub.bindings, **found.stopped}
+        made = {**found.hub.bindings, **found.hub.stopped}
         notes = [f"{name} was not asked: {error.message}" for name, error in found.failures.items()]
         return {key: binding.capabilities for key, binding in made.items()}, notes

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from textwrap import wrap
 
 from fsm_core.ownership.matrix import Cell, Row, Sheet
 
 LIGHT = ("#cfe2ff", "#d8f0d2", "#ffe3c2", "#ead9ff", "#ffd6de", "#d3f1f4")
 DARK = ("#1f3f6e", "#23512b", "#6b431a", "#4a2f73", "#6b2436", "#1c5259")
 SHARED = "shared"
-FIELD, COLUMN, LINE, HEAD = 180, 280, 24, 48
-PIXELS_PER_LETTER = 7
+FIELD, COLUMN, LINE = 160, 210, 24
+"""A telephone shows the fields and one whole phase; the others are pushed into view."""
+HEAD_LINE, SUB_LINE = 18, 14
+HEAD_LETTERS, SUB_LETTERS, LETTERS = 25, 32, 29
+"""Letters that a column has room for: bold, small, and as they are in a cell."""
+FIELD_LETTERS = 20
 
 
 def page(sheets: Sequence[Sheet], title: str) -> str:
@@ -39,18 +44,23 @@ def page(sheets: Sequence[Sheet], title: str) -> str:
 def _section(sheet: Sheet, roles: Sequence[str]) -> str:
     return (
         f'<section><h2 id="{escape(sheet.entity)}">{escape(sheet.entity)}</h2>\n{_drawing(sheet, roles)}\n'
-        f"<details><summary>The same as a table</summary>{_table(sheet)}</details></section>"
+        f'<details><summary>The same as a table</summary><div class="scroll">{_table(sheet)}</div></details></section>'
     )
 
 
 def _drawing(sheet: Sheet, roles: Sequence[str]) -> str:
     width = FIELD + COLUMN * len(sheet.phases)
-    height = HEAD + LINE * len(sheet.rows)
+    whens = [wrap(phase.when, HEAD_LETTERS) for phase in sheet.phases]
+    values = [wrap(phase.values, SUB_LETTERS) if phase.values != phase.when else [] for phase in sheet.phases]
+    below = max((len(lines) for lines in whens), default=0) * HEAD_LINE
+    head = below + max((len(lines) for lines in values), default=0) * SUB_LINE + 8
+    height = head + LINE * len(sheet.rows)
     heads = "".join(
-        _text(FIELD + COLUMN * at + 6, 18, phase.when, "head") + _text(FIELD + COLUMN * at + 6, 36, phase.values, "sub")
-        for at, phase in enumerate(sheet.phases)
+        _lines(FIELD + COLUMN * at + 6, 14, HEAD_LINE, whens[at], "head")
+        + _lines(FIELD + COLUMN * at + 6, below + 13, SUB_LINE, values[at], "sub")
+        for at in range(len(sheet.phases))
     )
-    rows = "".join(_row(row, HEAD + LINE * at, roles) for at, row in enumerate(sheet.rows))
+    rows = "".join(_row(row, head + LINE * at, roles) for at, row in enumerate(sheet.rows))
     name = escape(sheet.entity)
     return (
         f'<div class="scroll"><svg role="img" aria-labelledby="t-{name} d-{name}" width="{width}" height="{height}" '
@@ -63,7 +73,7 @@ def _drawing(sheet: Sheet, roles: Sequence[str]) -> str:
 
 def _row(row: Row, y: int, roles: Sequence[str]) -> str:
     cells = "".join(_cell(cell, FIELD + COLUMN * at, y, roles) for at, cell in enumerate(row.cells))
-    return _text(6, y + 16, row.field, "field") + cells
+    return _text(6, y + 16, row.field, "field", FIELD_LETTERS) + cells
 
 
 def _cell(cell: Cell, x: int, y: int, roles: Sequence[str]) -> str:
@@ -82,8 +92,11 @@ def _told(cell: Cell) -> str:
     return f"{cell.owner} ({cell.system}) owns it; an edit elsewhere: {cell.answer}"
 
 
-def _text(x: int, y: int, text: str, css: str) -> str:
-    room = (FIELD if x < FIELD else COLUMN) // PIXELS_PER_LETTER
+def _lines(x: int, y: int, step: int, lines: Sequence[str], css: str) -> str:
+    return "".join(_text(x, y + step * at, line, css, SUB_LETTERS) for at, line in enumerate(lines))
+
+
+def _text(x: int, y: int, text: str, css: str, room: int = LETTERS) -> str:
     shown = text if len(text) <= room else text[: room - 1] + "…"
     more = f"<title>{escape(text)}</title>" if shown != text else ""
     return f'<text class="{css}" x="{x}" y="{y}">{more}{escape(shown)}</text>'
@@ -119,6 +132,7 @@ def _style(roles: Sequence[str]) -> str:
         ".swatch{display:inline-block;width:1em;height:1em;margin-right:.4em;border:1px solid var(--line)}"
         ".scroll{overflow-x:auto}table{border-collapse:collapse}th,td{border:1px solid var(--line);padding:.2em .5em;"
         "text-align:left;vertical-align:top}"
+        "@media (max-width:640px){body{margin:.5rem}h1{font-size:1.4rem}}"
         + owners(LIGHT)
         + "@media (prefers-color-scheme:dark){:root{--ink:#f0f3f6;"
         "--paper:#0d1117;--line:#6e7681;--shared:#2d333b}" + owners(DARK) + "}"

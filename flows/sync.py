@@ -122,7 +122,11 @@ def sync_entity(
     Fails when a guard halts the entity, and, after all else is done, when a system had to be left out.
     """
     with opened(Path(config)) as found, found.hub.running("sync") as run:
-        done = synchronise(found.hub, entity, full=full, confirmed=confirmed, steps=as_tasks(retry_minutes))
+        done = synchronise(
+            found.hub, entity, full=full, confirmed=confirmed, first_load=found.settings.limits.updates,
+            steps=as_tasks(retry_minutes),
+        )  # fmt: skip
+        done.off |= found.off
         done.absent |= {system: str(error) for system, error in found.failures.items()} | found.left_out(entity)
         run.summary = done.summary()
     create_markdown_artifact(told(done), key=f"fsm-hub-{entity.replace('_', '-')}", description="Last round")
@@ -144,13 +148,13 @@ def told(done: Round) -> str:
     """The round as a Markdown table of counts."""
     numbers = done.summary()
     head = ("System", "seen", "new", "changed", "gone", "written", "left out")
-    systems = sorted({*numbers["read"], *numbers["written"], *done.absent})
+    systems = sorted({*numbers["read"], *numbers["written"], *done.absent, *done.off})
     rows = [
         (
             system,
             *(numbers["read"].get(system, {}).get(name, 0) for name in head[1:5]),
             numbers["written"].get(system, 0),
-            "yes" if system in done.absent else "no",
+            "yes" if system in done.absent else "off" if system in done.off else "no",
         )
         for system in systems
     ]

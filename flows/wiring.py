@@ -15,13 +15,16 @@ from pathlib import Path
 import mappings
 from connectors import registry
 from fsm_core import ownership, settings
-from fsm_core.errors import HubError, Misconfigured, MissingPermission, Retry
+from fsm_core.errors import BadMapping, HubError, Misconfigured, MissingPermission, Retry
 from fsm_core.model import SHAPES
 from fsm_core.ownership import Rulebook
 from fsm_core.persons.desk import Desk
 from fsm_core.persons.passwords import Passwords
 from fsm_core.ports import Capabilities, Check, Connector, Object
+from fsm_core.service.drifting import watch
 from fsm_core.service.hub import Binding, Hub, bind
+from fsm_core.service.stops import covering, in_words
+from fsm_core.state_stops import Way
 from fsm_core.store import SqlStore, migrations, open_engine
 from fsm_core.store.rule_versions import RuleVersions
 
@@ -38,8 +41,8 @@ class Opened:
     checks: dict[str, Check] = field(default_factory=dict)
     failures: dict[str, HubError] = field(default_factory=dict)
     """Systems that are left out of this run, and why."""
-    stopped: dict[tuple[str, str], Binding] = field(default_factory=dict)
-    """Entities left out in a system that is used for others; the binding's `fault` says why."""
+    off: dict[str, str] = field(default_factory=dict)
+    """Systems that a person switched off altogether; nobody calls them."""
     connectors: list[Connector] = field(default_factory=list)
 
     @cached_property
@@ -58,7 +61,7 @@ class Opened:
 
     def left_out(self, entity: str) -> dict[str, str]:
         """Systems that are used, but not for this entity, and why."""
-        return {name: str(one.fault) for (name, kind), one in self.stopped.items() if kind == entity}
+        return {name: str(one.fault) for (name, kind), one in self.hub.stopped.items() if kind == entity}
 
 
 def open_store(config: settings.Settings) -> SqlStore:
@@ -108,15 +111,22 @@ def opened(config_path: Path, *, remote: bool = True) -> Iterator[Opened]:
 def connect(found: Opened) -> None:
     """Log in to every system; one that cannot be used is left out, with its reason."""
     bindings: dict[tuple[str, str], Binding] = {}
+    with found.store.begin() as work:
+        stops = work.stops()
     for name in found.settings.systems:
+        if stop := covering([one for one in stops if not one.entity], name, "", [Way.IN, Way.OUT]):
+            found.off[name] = in_words(stop)
+            continue
         try:
             connector = _connect(found, name)
             found.connectors.append(connector)
             bindings |= _bind_all(found, name, connector)
         except (Misconfigured, Retry) as error:
             found.failures[name] = error.located(system=name)
+    policies = {name: one.drift.policies for name, one in found.settings.systems.items()}
+    bindings = watch(found.hub, bindings, policies)
     found.hub.bindings = {key: binding for key, binding in bindings.items() if binding.fault is None}
-    found.stopped = {key: binding for key, binding in bindings.items() if binding.fault is not None}
+    found.hub.stopped = {key: binding for key, binding in bindings.items() if binding.fault is not None}
 
 
 def _connect(found: Opened, name: str) -> Connector:
@@ -128,6 +138,19 @@ def _connect(found: Opened, name: str) -> Connector:
     return connector
 
 
+def met(found: Opened, name: str) -> tuple[Check, list[Binding]]:
+    """A system as it is, whatever environment the hub knows. Raises `Retry` and `Misconfigured`; for `rekey` alone."""
+    if name not in found.settings.systems:
+        raise BadMapping(f"no system {name!r}; known: {', '.join(found.settings.systems)}")
+    connector = registry.connect(found.settings.systems[name].connector, found.settings.system_settings(name))
+    found.connectors.append(connector)
+    check = connector.check()
+    return check, [one for one in _bind_all(found, name, connector).values() if one.fault is None]
+
+
+OTHER = "Point hub.toml back, or start with a database of its own; if it is the same company, see 'fsm-hub rekey'."
+
+
 def _same_environment(found: Opened, name: str, fingerprint: str) -> None:
     """A sandbox copy must never write to production: the environment of first contact is the only one."""
     with found.store.begin() as work:
@@ -136,7 +159,7 @@ def _same_environment(found: Opened, name: str, fingerprint: str) -> None:
             work.put_fingerprint(name, fingerprint, found.hub.at())
     if known not in (None, fingerprint):
         message = f"this is another environment ({fingerprint}) than the one the hub knows ({known})"
-        raise Misconfigured(message, system=name, remedy="Point hub.toml back, or start with a database of its own.")
+        raise Misconfigured(message, system=name, remedy=OTHER)
 
 
 def _bind_all(found: Opened, name: str, connector: Connector) -> dict[tuple[str, str], Binding]:

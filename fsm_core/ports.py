@@ -173,6 +173,10 @@ class FieldCapability:
     """The system lets no two records have the same value."""
     external_id: bool = False
     """A write may name a record by its value (upsert)."""
+    type: str = ""
+    """What it holds, in a word that is the same for every system: `text`, `number`, `flag`, `date`, `instant`, ...."""
+    label: str = ""
+    """What people call it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,8 @@ class Capabilities:
     fields: Mapping[str, FieldCapability] = field(default_factory=dict)
     creates: Creates = Creates.PROBE
     deletes: Deletes = Deletes.SWEEP
+    deletable: bool = True
+    """The account may delete records; see `can_delete`."""
     compare_and_set: bool = False
     """The system itself refuses a write whose expected version is old."""
     batch: int = 1
@@ -197,6 +203,13 @@ class Capabilities:
     """Where `compare_and_set` holds but not for all that is written: for what it does not, in words."""
     advice: tuple[tuple[str, str], ...] = ()
     """What this account makes harder than it need be, and the remedy of each."""
+    others: Mapping[str, FieldCapability] = field(default_factory=dict)
+    """Fields beside those asked for, as far as the system tells them anyway."""
+
+    @property
+    def can_delete(self) -> bool:
+        """Whether a deletion by the hub takes a record away; a flag does not."""
+        return self.deletable and self.deletes in (Deletes.TOMBSTONES, Deletes.SWEEP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from fsm_core.drift.kinds import Policies, Policy
 from fsm_core.errors import BadMapping
+from fsm_core.sync.types import HUB
 
 SECRET_WORDS = ("password", "secret", "private_key", "token", "api_key")
 FILE_NAME = "hub.toml"
@@ -41,9 +44,47 @@ class PersonsSection(BaseModel):
 
     login_days: int = Field(default=30, ge=1, le=365)
     """How long a log-in is good for."""
+    second_person: bool = True
+    """Whether rules come into force only when another person approved them; without an admin nobody is asked."""
     time_cost: int = Field(default=3, ge=1)
     memory_kib: int = Field(default=65_536, ge=8)
     parallelism: int = Field(default=4, ge=1)
+
+
+class LimitsSection(BaseModel):
+    """`[limits]`: what one person may apply with one plan. Above it a second person approves the plan."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    creates: int = Field(default=500, ge=0)
+    updates: int = Field(default=1000, ge=0)
+    deletes: int = Field(default=20, ge=0)
+    money: Decimal = Field(default=Decimal(50_000), ge=0)
+    """Amounts changed in one currency, in sum and regardless of the sign."""
+
+
+class DriftSection(BaseModel):
+    """`[systems.<name>.drift]`: what is done when the system changes its own fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    removed: Literal["stop", "hold"] = "hold"
+    """A field is not shown any more."""
+    key_removed: Literal["stop", "hold"] = "stop"
+    """The same, of a field that identifies records or says who owns them or where they go."""
+    shortened: Literal["stop", "hold", "warn"] = "warn"
+    value_dropped: Literal["stop", "hold", "warn"] = "warn"
+    value_new: Literal["stop", "hold", "warn"] = "warn"
+    required: Literal["stop", "warn"] = "stop"
+    """`stop` stops new records there only."""
+    type_changed: Literal["stop", "hold", "warn"] = "hold"
+    right_lost: Literal["stop", "hold"] = "hold"
+    """`hold`: the field is not written; what may still be read is read."""
+
+    @property
+    def policies(self) -> Policies:
+        """The same as the engine takes it."""
+        return Policies(**{name: Policy(value) for name, value in self.model_dump().items()})
 
 
 class SystemSection(BaseModel):
@@ -55,6 +96,7 @@ class SystemSection(BaseModel):
     mapping: str = ""
     """Kind of system whose mappings apply; empty takes the connector's name."""
     settings: dict[str, Any] = Field(default_factory=dict)
+    drift: DriftSection = Field(default_factory=DriftSection)
 
 
 class Settings(BaseSettings):
@@ -65,6 +107,7 @@ class Settings(BaseSettings):
 
     hub: HubSection = Field(default_factory=HubSection)
     persons: PersonsSection = Field(default_factory=PersonsSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
     systems: dict[str, SystemSection] = Field(default_factory=dict)
     folder: Path = Path()
 
@@ -115,6 +158,8 @@ def load(path: Path) -> Settings:
         raise BadMapping(_told(path, error)) from None
     except ValueError as error:
         raise BadMapping(f"{path} is not TOML: {error}") from None
+    if HUB in loaded.systems:
+        raise BadMapping(f"{path}: systems.{HUB}: no system may be called {HUB!r}: that is the hub's own store")
     return loaded
 
 
@@ -128,8 +173,11 @@ def _told(path: Path, error: ValidationError) -> str:
 
 
 def _known(loc: tuple[int | str, ...]) -> list[str]:
-    sections: Mapping[str, type[BaseModel]] = {"hub": HubSection, "persons": PersonsSection, "systems": SystemSection}
+    sections: Mapping[str, type[BaseModel]] = {
+        "hub": HubSection, "persons": PersonsSection, "limits": LimitsSection, "systems": SystemSection
+    }  # fmt: skip
     model = sections.get(str(loc[0])) if len(loc) > 1 else None
+    model = DriftSection if model is SystemSection and "drift" in loc[2:-1] else model
     names = model.model_fields if model else [n for n in Settings.model_fields if n != "folder"]
     return sorted(names)
 

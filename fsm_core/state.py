@@ -20,7 +20,10 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import orjson
 
 from fsm_core.persons.state import PersonWork
+from fsm_core.state_pins import PinState
 from fsm_core.state_references import ReferenceState
+from fsm_core.state_reverts import RevertState
+from fsm_core.state_stops import StopState
 
 Doc: TypeAlias = dict[str, Any]
 
@@ -50,18 +53,30 @@ class LinkState(StrEnum):
     PARKED = "parked"
     """Refers to a record that is not known yet, and may not be without it."""
     ENDED = "ended"
-    """Deleted or merged away in its system."""
+    """Deleted or merged away in its system, or not synchronised with it any more; what follows is to be decided."""
+    UNLINKED = "unlinked"
+    """The same, and decided: it comes back when the system shows it again."""
     MERGED = "merged"
     """Another name of its record: the system merged it into one that belongs there."""
+    FURTHER = "further"
+    """One more record of its system for the same thing: what refers to it refers to the record, and that is all."""
     DETACHED = "detached"
     """A person took it out of the synchronisation."""
+    QUIET = "quiet"
+    """The hub's own store, with nothing to say that is not agreed: it takes no part."""
 
 
-MERGED = "merged"
-"""`Record.lifecycle` of a record that another one took the place of."""
+DELIVERED = "delivered"
+"""`Link.method` of what the hub created there."""
 
 
-GONE = (LinkState.ENDED, LinkState.MERGED)
+ACTIVE, MERGED, DELETED, OVER = "active", "merged", "deleted", "ended"
+"""`Record.lifecycle`: as usual; another took its place; deleted everywhere by rule; no system has it any more."""
+
+
+LEFT = "left the filter"
+"""`Link.method` of what exists there and is not synchronised any more."""
+GONE = (LinkState.ENDED, LinkState.UNLINKED, LinkState.MERGED)
 """Not there any more, or only as another name of a record."""
 
 
@@ -75,6 +90,8 @@ class Reason(StrEnum):
     """Our own write had a consequence there: news, but no mass change of somebody else's."""
     RELEASED = "released"
     """What it refers to has landed, or goes by another id now, or it says the same in other words: no edit."""
+    DUE = "due"
+    """A time has run out, or what it waited for is there."""
     DELIVER = "deliver"
     """Something may be owed; the field says to which system."""
 
@@ -163,6 +180,16 @@ class Arrival(NamedTuple):
     """The other systems that should then hold it, with commas between."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Ownership that is about to pass: what conditions on it still go by, until the hand-over."""
+
+    since: str
+    """When the agreed values became others; empty before the record was looked at since."""
+    held: Doc
+    """The values in force, by name as conditions use it: `billing_status`, `customer.billing_status`."""
+
+
 @dataclass(slots=True)
 class Record:
     """The golden record. `provenance` maps a field to who said it; "*" holds for all not named."""
@@ -177,6 +204,10 @@ class Record:
     updated_at: str = ""
     merged_into: str | None = None
     """The record that took its place."""
+    pinned: bool = False
+    """A person pinned one of its fields."""
+    handover: Passage | None = None
+    """Set while another system is about to own some of its fields."""
 
 
 BORN_HERE = "born here"
@@ -244,6 +275,9 @@ class Conflict:
     resolution: Doc = dataclasses.field(default_factory=dict)
     resolved_by: str = ""
     resolved_at: str | None = None
+    queue: str = ""
+    """Who is asked, as the rules route it; "" where they name nobody."""
+    severity: str = "normal"
 
 
 @dataclass(slots=True)
@@ -262,6 +296,28 @@ class Proposal:
     state: str = "open"
     decided_by: str = ""
     decided_at: str | None = None
+    said_at: str = ""
+    """When its value was proposed: a new one waits anew."""
+    due_at: str | None = None
+    """When it ends by itself; None where it waits for ever."""
+    queue: str = ""
+    """As of a conflict."""
+    severity: str = "normal"
+
+
+SEVERITIES = ("high", "normal", "low")
+"""Of questions, the most urgent first."""
+
+
+class Asked(NamedTuple):
+    """As much of an open question as says where it goes."""
+
+    proposal: bool
+    id: str
+    type: str
+    field: str
+    queue: str
+    severity: str
 
 
 @dataclass(slots=True)
@@ -298,7 +354,7 @@ class Run:
     summary: Doc = field(default_factory=dict)
 
 
-class Work(PersonWork, ReferenceState, Protocol):
+class Work(PersonWork, ReferenceState, PinState, StopState, RevertState, Protocol):
     """One transaction. Every method but those on persons is set-based: batches in, batches out."""
 
     # pages
@@ -325,9 +381,12 @@ class Work(PersonWork, ReferenceState, Protocol):
     def unplaced(self, entity: str, after: int, limit: int) -> list[Link]: ...
     def every_link(self, entity: str, after: int, limit: int) -> list[Link]: ...
     def sharing(self, keys: Collection[int]) -> list[tuple[int, int]]: ...
+    def blocks(self, keys: Collection[int], most: int, *, but: str) -> list[tuple[int, int]]: ...
     def links(self, ids: Collection[int]) -> list[Link]: ...
     def apart(self, links: Collection[int]) -> frozenset[tuple[int, int]]: ...
     def put_apart(self, pairs: Iterable[tuple[int, int]], by: str, at: str) -> None: ...
+    def drop_apart(self, pairs: Iterable[tuple[int, int]]) -> None: ...
+    def newcomers(self, entity: str) -> list[int]: ...
     def place(self, rows: Sequence[tuple[int, str | None, str, str]]) -> None: ...
 
     # deciding
@@ -340,21 +399,28 @@ class Work(PersonWork, ReferenceState, Protocol):
     def links_of(self, records: Collection[str]) -> list[Link]: ...
     def add_records(self, rows: Sequence[Record]) -> None: ...
     def change_records(self, rows: Sequence[Record]) -> None: ...
+    def put_handovers(self, rows: Sequence[tuple[str, Passage | None]]) -> None: ...
     def settle_links(self, rows: Sequence[Link]) -> None: ...
     def show_links(self, rows: Sequence[Link], run: str, at: str) -> None: ...
     def insert_links(self, rows: Sequence[Link], run: str, at: str) -> None: ...
+    def told(self, record: str, kind: str) -> list[Doc]: ...
     def write_decisions(self, run: str, at: str, rows: Sequence[Decision]) -> None: ...
+    def heard(self, entity: str) -> dict[str, str]: ...
     def counts_of_news(self, entity: str, share: float) -> dict[str, tuple[int, int, int]]: ...
+    def counts_of_endings(self, entity: str) -> dict[str, tuple[int, int]]: ...
 
     # people
     def open_conflicts(self, records: Collection[str]) -> list[Conflict]: ...
     def conflict(self, id: str) -> Conflict | None: ...  # noqa: A002 - as in the table
     def proposal(self, id: str) -> Proposal | None: ...  # noqa: A002 - as in the table
-    def open_matches(self, entity: str) -> list[Conflict]: ...
+    def open_matches(self, entity: str, types: Collection[str] = ...) -> list[Conflict]: ...
     def add_conflicts(self, rows: Sequence[Conflict]) -> None: ...
     def change_conflicts(self, rows: Sequence[Conflict]) -> None: ...
     def open_proposals(self, records: Collection[str]) -> list[Proposal]: ...
     def add_proposals(self, rows: Sequence[Proposal]) -> None: ...
+    def mark_proposed(self, entity: str, reason: str, due: str) -> None: ...
+    def asked(self, entity: str) -> list[Asked]: ...
+    def reroute(self, rows: Sequence[Asked]) -> None: ...
     def change_proposals(self, rows: Sequence[Proposal]) -> None: ...
     def raise_problems(self, rows: Sequence[Problem]) -> None: ...
     def solve_problems(
@@ -371,6 +437,7 @@ class Work(PersonWork, ReferenceState, Protocol):
     # delivering
     def due_deliveries(self, entity: str, system: str, now: str, after: str, limit: int) -> list[str]: ...
     def add_intents(self, rows: Sequence[Intent]) -> None: ...
+    def held_in(self, system: str, obj: str, records: Collection[str]) -> set[str]: ...
     def change_intents(self, rows: Sequence[Intent]) -> None: ...
     def open_intents(self, entity: str, system: str) -> list[Intent]: ...
     def attempts_of(self, records: Collection[str]) -> list[Intent]: ...
@@ -380,6 +447,13 @@ class Work(PersonWork, ReferenceState, Protocol):
     def seal_run(self, run: str, at: str, summary: Mapping[str, Any]) -> None: ...
     def fingerprint(self, system: str) -> str | None: ...
     def put_fingerprint(self, system: str, value: str, at: str) -> None: ...
+
+    # drift
+    def descriptions(self) -> dict[tuple[str, str], Doc]: ...
+    def put_descriptions(self, rows: Mapping[tuple[str, str], Doc], at: str) -> None: ...
+    def refused_links(
+        self, system: str, entity: str, fields: Collection[str], after: int, limit: int
+    ) -> list[Link]: ...
 
 
 class Store(Protocol):

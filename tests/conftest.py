@@ -29,6 +29,7 @@ _HOME = tempfile.TemporaryDirectory(prefix="fsm-hub-tests-", ignore_cleanup_erro
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+os.environ.pop("COLUMNS", None)  # workers are given one, and a console that is made with it keeps it for good
 
 
 @pytest.fixture(autouse=True, scope="session")

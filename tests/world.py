@@ -6,6 +6,7 @@ Not here: any vendor's protocol; those worlds are built over HTTP in `tests/scen
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
@@ -17,11 +18,13 @@ from sqlalchemy import Engine, select
 import mappings
 from connectors.memory import Memory, MemoryStore
 from connectors.simulation import VirtualClock
+from fsm_core.drift.kinds import Policies
 from fsm_core.model import SHAPES
 from fsm_core.model.compare import blank
 from fsm_core.ownership import Rulebook, parse
 from fsm_core.ports import Creates, Deletes
 from fsm_core.service.converge import load
+from fsm_core.service.drifting import watch
 from fsm_core.service.hub import Hub, Ids, bind
 from fsm_core.service.sync import Round, synchronise
 from fsm_core.store import SqlStore, open_engine
@@ -37,6 +40,15 @@ RULES = (
     .replace("erp: sap", "erp: erp")
     .replace("fsm: salesforce", "fsm: crm")
 )
+
+
+SHIPPED_END = "on_owner_delete: deactivate, on_non_owner_delete: restore"
+
+
+def asking(rules: str = RULES) -> str:
+    """The same rules, with a person asked about every deletion of a customer."""
+    assert SHIPPED_END in rules
+    return rules.replace(SHIPPED_END, "on_owner_delete: conflict, on_non_owner_delete: conflict")
 
 
 @lru_cache
@@ -69,6 +81,9 @@ class World:
 
     state = staticmethod(in_memory)
     """Where a world that is told nothing else keeps its state; the fixture `each_database` changes it."""
+    shapes = SHAPES
+    translation = staticmethod(translation)
+    rulebook = staticmethod(rulebook)
 
     def __init__(
         self,
@@ -83,8 +98,11 @@ class World:
         self.clock = VirtualClock()
         self.stores = {name: self._store(name, store) for name in ("crm", "erp")}
         self.store = SqlStore(engine or self.state())
-        self.rules = rulebook(rules)
+        if engine is None and self.store.engine.url.database in (None, "", ":memory:"):
+            weakref.finalize(self, self.store.engine.dispose)  # thousands of worlds in one process
+        self.rules = self.rulebook(rules)
         self.page_size = page_size
+        self.policies: dict[str, Policies] = {}
         self.hub = self.open_hub()
 
     def _store(self, name: str, options: dict[str, Any]) -> MemoryStore:
@@ -94,19 +112,23 @@ class World:
     def open_hub(self) -> Hub:
         """A hub as a fresh process would open it on the same state."""
         bindings = {}
-        tables = {entity: translation(entity) for entity in self.entities}
+        tables = {entity: self.translation(entity) for entity in self.entities}
         for name, store in self.stores.items():
             connector = Memory(store, page_size=self.page_size, overlap=timedelta(minutes=5))
             described = connector.describe([table.object for table in tables.values()]).objects
             for entity, table in tables.items():
                 bindings[name, entity] = bind(name, entity, connector, table, described[table.object.name])
-        counter = itertools.count(1)
+        clock, counter = self.clock, itertools.count(1)
 
         def entropy(size: int) -> bytes:
             return b"".join(next(counter).to_bytes(min(size, 10), "big") for _ in range(0, size, 10))
 
-        ids = Ids(lambda: self.clock.now().timestamp(), entropy)
-        return Hub(self.store, self.rules, SHAPES, bindings, now=self.clock.now, ids=ids)
+        ids = Ids(lambda: clock.now().timestamp(), entropy)  # no way back to the world: it goes when its test lets go
+        hub = Hub(self.store, self.rules, self.shapes, {}, now=self.clock.now, ids=ids)
+        bindings = watch(hub, bindings, self.policies)
+        hub.bindings = {key: one for key, one in bindings.items() if one.fault is None}
+        hub.stopped = {key: one for key, one in bindings.items() if one.fault is not None}
+        return hub
 
     @property
     def crm(self) -> MemoryStore:
@@ -154,7 +176,7 @@ class World:
 
     def sync_all(self, **options: Any) -> dict[str, Round]:
         """One round of every entity, parents first."""
-        return {entity: self.sync(entity, **options) for entity in parents_first(SHAPES, self.entities)}
+        return {entity: self.sync(entity, **options) for entity in parents_first(self.shapes, self.entities)}
 
     def settle(self, rounds: int = 5) -> None:
         """Rounds until a round writes nothing; fails when that never comes."""

@@ -22,6 +22,7 @@ from fsm_core.errors import (
     Drift,
     HubError,
     Invalid,
+    Locked,
     MissingPermission,
     NotFound,
     RateLimited,
@@ -56,6 +57,7 @@ ERRORS: Mapping[str, type[HubError]] = {
     "CHANGED": Stale,
     "DOWN": Unreachable,
     "INVALID": Invalid,
+    "LOCKED": Locked,
     "NOT_ALLOWED": MissingPermission,
     "NOT_FOUND": NotFound,
     "NO_ANSWER": UnknownOutcome,
@@ -205,6 +207,7 @@ class Memory:
             compare_and_set=self._store.compare_and_set,
             actions=self._store.actions(obj.name),
             overlap=self._overlap,
+            others={n: _capability(rule) for n, rule in rules.items() if n not in obj.fields and not rule.hidden},
         )
 
     def _still_known(self, obj: Object, place: Place) -> None:
@@ -274,6 +277,8 @@ def _capability(rule: FieldRule | None) -> FieldCapability:
         required=rule.required,
         length=rule.length,
         values=rule.values,
+        type=rule.type,
+        label=rule.label,
     )
 
 

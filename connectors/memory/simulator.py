@@ -54,6 +54,8 @@ class FieldRule:
     required: bool = False
     length: int | None = None
     values: tuple[str, ...] = ()
+    type: str = ""
+    label: str = ""
     render: Callable[[Json], Json] | None = None
     """The store's own formatting, e.g. upper case; applied to every value stored."""
     refuse: Callable[[Json], bool] | None = None
@@ -115,6 +117,8 @@ class MemoryStore:
         self._tokens: dict[str, str] = {}
         self._faults: list[_Fault] = []
         self._lost_answers = 0
+        self._lost_writes = 0
+        self._blocked: dict[tuple[str, str], _Fault] = {}
         self._writes = 0
         self._last_id = 0
         self._lock = threading.RLock()
@@ -145,6 +149,18 @@ class MemoryStore:
     def lose_answers(self, times: int = 1) -> None:
         """Let the next writes take effect and lose their answers."""
         self._lost_answers += times
+
+    def lose_writes(self, times: int = 1) -> None:
+        """Lose the next writes on their way: no effect, and no answer either."""
+        self._lost_writes += times
+
+    def block(self, table: str, id: str, message: str, *, code: str = "LOCKED") -> None:  # noqa: A002 - as the vendors say
+        """Refuse every write to a record: somebody edits it, its period is closed, or it is blocked (`INVALID`)."""
+        self._blocked[table, id] = _Fault(code, message)
+
+    def unblock(self, table: str, id: str) -> None:  # noqa: A002 - as the vendors say
+        """Take writes to it again."""
+        self._blocked.pop((table, id), None)
 
     def expire_session(self) -> None:
         """Forget every session given out."""
@@ -249,7 +265,7 @@ class MemoryStore:
     def insert(self, table: str, fields: Fields, *, key: str = "", token: str = "") -> tuple[Record, bool]:
         """Create a row, or update the one that `key` (a field name) or `token` names; tells whether it is new."""
         with self._lock:
-            self._writes += 1
+            self._asked()
             twin = self._twin(table, fields, key, token)
             self._admit(table, fields, new=twin is None)
             id_ = twin.id if twin else self._next_id()
@@ -262,7 +278,7 @@ class MemoryStore:
     def update(self, table: str, id: str, fields: Fields, expected: str = "") -> Record:  # noqa: A002 - as the vendors say
         """Change fields of a live row."""
         with self._lock:
-            self._writes += 1
+            self._asked()
             row = self._expected(table, id, expected)
             self._admit(table, fields, new=False)
             self._store(table, id, written(row.document, fields))
@@ -271,7 +287,7 @@ class MemoryStore:
     def delete(self, table: str, id: str, expected: str = "") -> Record:  # noqa: A002 - as the vendors say
         """Delete a live row."""
         with self._lock:
-            self._writes += 1
+            self._asked()
             if self.deletes is Deletes.NEVER:
                 raise StoreError("NOT_ALLOWED", "records of this kind are never deleted")
             self._remove(table, self._expected(table, id, expected), self.hub_user)
@@ -280,7 +296,7 @@ class MemoryStore:
     def act(self, table: str, name: str, id: str, expected: str = "") -> Record:  # noqa: A002 - as the vendors say
         """Run a named action on a live row."""
         with self._lock:
-            self._writes += 1
+            self._asked()
             row = self._expected(table, id, expected)
             if name not in self._table(table).actions:
                 raise StoreError("INVALID", f"no such action: {name}")
@@ -289,6 +305,12 @@ class MemoryStore:
             return self._answer(table, id)
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _asked(self) -> None:
+        self._writes += 1
+        if self._lost_writes:
+            self._lost_writes -= 1
+            raise StoreError("NO_ANSWER", "the connection was lost before the request arrived")
 
     def _table(self, name: str) -> _Table:
         return self._tables.setdefault(name, _Table())
@@ -354,6 +376,8 @@ class MemoryStore:
 
     def _expected(self, table: str, id_: str, expected: str) -> Record:
         row = self._live(table, id_)
+        if fault := self._blocked.get((table, id_)):
+            raise StoreError(fault.code, fault.message)
         if self.compare_and_set and expected and expected != str(row.version):
             raise StoreError("CHANGED", f"the record is at version {row.version}, not {expected}")
         return row

@@ -18,6 +18,15 @@ from fsm_core.ports import Capabilities, Creates, Deletes, FieldCapability, Obje
 Described = Mapping[str, Any]
 IN_FLIGHT = 4
 """Collections side by side; an org runs 25 requests that take long at a time, for all its users."""
+TYPES = {
+    **dict.fromkeys(("string", "textarea", "phone", "url", "email", "picklist", "combobox", "encryptedstring"), "text"),
+    **dict.fromkeys(("double", "currency", "percent", "int", "long"), "number"),
+    "multipicklist": "choices",
+    "boolean": "flag",
+    "datetime": "instant",
+    "id": "reference",
+}
+"""Types that say the same to a mapping; any other is its own word."""
 LOCK_THEIR_PARENT = frozenset({"Contact", "Location", "Asset", "Case", "WorkOrder", "ServiceAppointment"})
 """Two collections with children of one parent would meet in its lock (record locking cheat sheet)."""
 
@@ -38,15 +47,18 @@ def capabilities(
     demanded = {name: one for name, item in fields.items() if name not in shown and (one := _of_field(item)).required}
     key = fields.get(obj.key, {})
     creates = _creates(described, key)
+    known = {path: found for path, found in shown.items() if found is not None} | demanded
     return Capabilities(
-        fields={path: found for path, found in shown.items() if found is not None} | demanded,
+        fields=known,
         creates=creates,
         deletes=Deletes.NEVER if obj.name in NEVER_DELETED else Deletes.TOMBSTONES,
+        deletable=bool(described.get("deletable")),
         batch=BATCH,
         in_flight=1 if obj.name in LOCK_THEIR_PARENT else IN_FLIGHT,
         overlap=timedelta(seconds=overlap),
         key=_of_field(key) if key else None,
         advice=tuple(_advice(obj, key, creates)) if key else (),
+        others={name: _of_field(item) for name, item in fields.items() if name not in known},
     )
 
 
@@ -97,4 +109,6 @@ def _of_field(item: Described) -> FieldCapability:
         values=tuple(pick["value"] for pick in picks if pick.get("active")),
         unique=bool(item.get("unique")),
         external_id=bool(item.get("externalId")),
+        type=TYPES.get(str(item.get("type")), item.get("type") or ""),
+        label=item.get("label") or "",
     )

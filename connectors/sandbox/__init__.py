@@ -148,6 +148,7 @@ def serve(
         for name, url in sandbox.urls.items():
             tell(f"{name:<12}{url}")
         tell(f"{'settings':<12}{sandbox.folder / FRAGMENT}")
+        tell(f"in another terminal: fsm-hub --config {sandbox.folder / FRAGMENT} plan")
         stop.wait()
     tell("stopped")
 

@@ -5,7 +5,8 @@ Not here: field-service meaning, and any policy about what to write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +44,15 @@ KEY_PLACE = f"{IDENTIFICATION}.BPIdentificationNumber"
 
 __all__ = ["Sap", "SapSettings", "connect"]
 
+TYPES = {
+    **dict.fromkeys(("Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Decimal"), "number"),
+    **dict.fromkeys(("Edm.Single", "Edm.Double", "Edm.Float"), "number"),
+    "Edm.String": "text",
+    "Edm.Boolean": "flag",
+    "Edm.DateTime": "date",
+    "Edm.DateTimeOffset": "instant",
+}
+"""What a property holds, in the words of the ports; any other type is its own word."""
 WRITERS: Mapping[str, type[Writer]] = {ROOT: Writer, CONTACT: ContactWriter, ADDRESS: AddressWriter}
 """How each aggregate is written; what it is stands in `aggregates`."""
 
@@ -100,12 +110,25 @@ class Sap:
             fields={path: capability for path, capability in found.items() if capability is not None},
             creates=aggregate.creates,
             deletes=aggregate.deletes,
+            deletable=False,
             compare_and_set=True,
             batch=self.settings.batch,
             overlap=timedelta(seconds=self.settings.overlap) + SLACK,
             key=self._key(root, obj.key) if obj.key else None,
             unguarded="rows for which the service gives no ETag",
+            others={
+                path: able for path in self._beside(root, found) if (able := self._field(root, path, required=False))
+            },
         )
+
+    def _beside(self, root: Entity, asked: Iterable[str]) -> Iterator[str]:
+        """The paths of the fields beside those that are asked for, in the parts of the aggregate."""
+        for prefix in sorted({path.rpartition(".")[0] for path in asked} - {""}):
+            with suppress(HubError, KeyError):
+                entity = root
+                for step in steps(f"{prefix}.x")[:-1]:
+                    entity = self.session.model[entity.navs[step.name][0]]
+                yield from (path for name in entity.fields if (path := f"{prefix}.{name}") not in asked)
 
     def _key(self, root: Entity, key: str) -> FieldCapability | None:
         """A property of the object itself, or an identification of the partner it hangs on."""
@@ -126,6 +149,8 @@ class Sap:
             writable=field.updatable and not field.key,
             required=required,
             length=field.length if field.type == "Edm.String" else None,
+            type=TYPES.get(field.type, field.type),
+            label=field.label,
         )
 
     # -- reading -------------------------------------------------------------------------------

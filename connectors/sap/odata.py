@@ -33,6 +33,7 @@ class Field:
     key: bool = False
     creatable: bool = True
     updatable: bool = True
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def _field(prop: Any, keys: tuple[str, ...]) -> Field:  # noqa: ANN401 - pyodata
         key=prop.name in keys,
         creatable=bool(prop.creatable),
         updatable=bool(prop.updatable),
+        label=prop.label or "",
     )
 
 

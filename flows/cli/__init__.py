@@ -10,15 +10,24 @@ import sys
 from flows.cli import (  # noqa: F401 - each adds its commands to the app
     approvals,
     audit,
+    bulk,
     demo,
     doctor,
+    drift,
+    match,
+    own_store,
     people,
     persons,
+    pins,
+    plans,
+    rekey,
+    rule_lessons,
     rule_versions,
     rules,
     run,
     setup,
     show,
+    stops,
 )
 from flows.cli.app import app
 

@@ -15,6 +15,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from fsm_core.errors import HubError
@@ -50,13 +51,28 @@ class Terminal:
         return self.json
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """A table for people."""
+        """A table for people; of nothing, its title."""
+        rows = list(rows)
+        if not rows:
+            if title:
+                self.console.print(title)
+            return
         made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
         for column in columns:
             made.add_column(column, overflow="fold")
         for row in rows:
             made.add_row(*[shown(cell) for cell in row])
         self.console.print(made)
+
+    def entries(self, title: str, rows: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """A list whose entries are sentences: a first line with the id, the rest below it, at any width."""
+        if title:
+            self.say(title)
+        for head, lines in rows:
+            self.say(head)
+            for line in lines:
+                if line and not self.json:
+                    self.console.print(Padding(line, (0, 0, 0, 2)))
 
 
 terminal = Terminal()
@@ -91,16 +107,36 @@ def told(program: typer.Typer) -> int:
         program()
     except HubError as error:
         return _fail(str(error), 1)
+    except OSError as error:
+        return _fail(f"{error.filename or 'this machine'}: {error.strerror or error} - {MACHINE}", 1)
+    except Exception as error:
+        if (why := _of_database(error)) is None:
+            raise
+        return _fail(f"the database: {why} - {DATABASE}", 1)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0
+
+
+MACHINE = "Look at the path, its rights and the space that is left, then say it again."
+DATABASE = "See 'database' in hub.toml, and whether it answers and may be written to; then say it again."
+
+
+def _of_database(error: Exception) -> str | None:
+    """What a database said, without the statement and its values; None when it was not the database."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - commands start fast
+
+    if not isinstance(error, SQLAlchemyError):
+        return None
+    said = str(getattr(error, "orig", None) or error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
 
 
 def _fail(message: str, code: int) -> int:
     if terminal.json:
         print(orjson.dumps({"error": message}).decode())  # noqa: T201 - the answer itself
     else:
-        terminal.errors.print(f"[bold red]error:[/] {message}", highlight=False)
+        terminal.errors.print(f"[bold red]error:[/] {escape(message)}", highlight=False)
     return code
 
 

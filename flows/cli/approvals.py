@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.app import app, terminal
+from flows.cli.app import app, shown, terminal
 from flows.cli.who import entered
 from fsm_core.persons.rights import Act
 
@@ -27,8 +27,14 @@ def approvals_list() -> None:
     with entered(Act.SEE) as (found, _), found.store.reading() as db:
         rows = queries.approvals(db)
     if not terminal.answer(rows):
-        told = [(one.id[-8:], one.kind, one.note, one.asked_by, one.asked_at[:19], one.what[:12]) for one in rows]
-        terminal.table(f"{len(rows)} open", ("id", "kind", "what", "asked by", "at", "hash"), told)
+        told = [
+            (
+                f"{one.id[-8:]}  {one.kind}, asked by {shown(one.asked_by)} at {one.asked_at[:16]}",
+                (shown(one.note), f"hash {one.what[:12]}"),
+            )
+            for one in rows
+        ]
+        terminal.entries(f"{len(rows)} open", told)
 
 
 @approvals.command("approve")

@@ -9,14 +9,16 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from contextlib import AbstractContextManager
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli import demo_scenes as scenes
-from flows.cli.app import app, terminal
-from flows.cli.run import show_plan, show_rounds
+from flows.cli.app import app, shown, terminal
+from flows.cli.plans import Samples, show_plan
+from flows.cli.run import show_rounds
 
 if TYPE_CHECKING:
     from connectors.sandbox import Sandbox
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from fsm_core.service.sync import Round
 
 PERSON = "the demo's admin"
+AGE = attrgetter("opened_at", "id")
+"""The demo shows the oldest question of each kind."""
 
 
 class Demo:
@@ -38,7 +42,7 @@ class Demo:
         self.decided = ""
         """The record whose conflict was resolved."""
         self.edits: list[Edit] = []
-        self.owners: dict[tuple[str, str, str], str] = {}
+        self.owners: dict[tuple[str, str], dict[str, str]] = {}
         """Who owned a field before people worked."""
         self.counts: dict[str, dict[str, Any]] = {}
         self.writes: list[int] = []
@@ -63,6 +67,7 @@ class Demo:
     def look(self, entity: str, *, samples: bool) -> None:
         """Preview the first match and load of one entity."""
         from fsm_core.service.plan import plan  # noqa: PLC0415 - commands start fast
+        from fsm_core.service.planfile import foot_of  # noqa: PLC0415 - as above
         from fsm_core.service.pull import pull  # noqa: PLC0415 - as above
 
         before = self._counted()
@@ -71,7 +76,9 @@ class Demo:
                 for binding in found.hub.of_entity(entity):
                     read = pull(found.hub, binding)
                     terminal.say(f"{read.system:<12} {read.seen} read")
-            show_plan(plan(found.hub, entity), samples=samples)
+            seen = Samples()
+            made = plan(found.hub, [entity], seen.keep)
+            show_plan(foot_of(made), seen.writes if samples else ())
         terminal.say(f"writes by this look, as the systems count them: {self._counted() - before}")
 
     def load(self, entity: str) -> int:
@@ -131,15 +138,20 @@ class Demo:
         """Who owns what is about to pass into other hands."""
         lead, contact = self.sandbox.company.handed_over()
         with self._opened(remote=False) as found:
-            for place in (("customer", lead, "legal_name"), ("contact", contact, "name")):
-                self.owners[place] = scenes.owner(found, *place)[1]
+            for place in (("customer", lead), ("contact", contact)):
+                self.owners[place] = scenes.owners(found, *place)[1]
 
     def passed_on(self) -> None:
-        """Who owned it before, and who owns it now."""
+        """What another system owns now: of the customer, and of its contact, which follows."""
+        words = "handed over"
         with self._opened(remote=False) as found:
             for place, before in self.owners.items():
-                name, now = scenes.owner(found, *place)
-                terminal.say(f"{place[2]} of {place[0]} {name}: owned by {before} until today, by {now} from now on")
+                name, now = scenes.owners(found, *place)
+                passed = [field for field, owner in now.items() if owner != before[field]]
+                for old, new in sorted({(before[field], now[field]) for field in passed}):
+                    told = ", ".join(field for field in passed if (before[field], now[field]) == (old, new))
+                    terminal.say(f"{words} from {old} to {new}: {told} of {place[0]} {shown(name)}")
+                words = "its contact follows"
 
     def _waiting(self) -> Edit:
         return next(edit for edit in self.edits if edit.expect.value == "wait")
@@ -150,7 +162,8 @@ class Demo:
 
         with self._opened(remote=False) as found:
             with found.store.reading() as db:
-                conflicts, proposals = queries.conflicts(db), queries.proposals(db)
+                conflicts = sorted(queries.conflicts(db), key=AGE)
+                proposals = sorted(queries.proposals(db), key=AGE)
                 known = [row.record for row in conflicts if row.record] + [p.record for p in proposals]
                 names = queries.names(db, known)
             scenes.questions(conflicts, proposals, names)

@@ -19,16 +19,20 @@ SHOWN = 3
 """Questions of identity that are told in full."""
 
 
-def owner(found: Opened, entity: str, wanted: str, field: str) -> tuple[str, str]:
-    """The name of a record, and the system that owns a field of it now."""
+def owners(found: Opened, entity: str, wanted: str) -> tuple[str, dict[str, str]]:
+    """The name of a record, and the system that owns each field of it now, as far as its owner decides it."""
     from fsm_core.model.naming import called  # noqa: PLC0415 - commands start fast
+    from fsm_core.service.converge import load  # noqa: PLC0415 - as above
     from fsm_core.store import queries  # noqa: PLC0415 - as above
+    from fsm_core.store.work import SqlWork  # noqa: PLC0415 - as above
+    from fsm_core.sync.types import Policy  # noqa: PLC0415 - as above
 
     book = found.hub.book(entity)
     with found.store.reading() as db:
-        document = queries.record(db, queries.find_record(db, entity, wanted))["document"]
-        parents = queries.documents(db, [document[name] for name in book.joins.values() if document.get(name)])
-    return called(document, wanted), str(book.rules(book.joined(document, parents))[field].owner)
+        (loaded,) = load(found.hub, SqlWork(db), [queries.find_record(db, entity, wanted)])
+    rules = book.rules(loaded.ruled(book))
+    owned = {name: str(rules[name].owner) for name in book.shape.fields if rules[name].policy is Policy.OWNER}
+    return called(loaded.record.document, wanted), owned
 
 
 def questions(conflicts: list[Conflict], proposals: list[Proposal], names: dict[str, str]) -> None:

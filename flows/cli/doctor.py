@@ -36,12 +36,19 @@ def doctor(
 
 def examined(found: Opened) -> dict[str, Any]:
     """The whole report; docs/doctor.md describes it."""
+    from flows.cli.rule_lessons import suggested  # noqa: PLC0415 - commands start fast
+    from flows.rulefacts import in_force  # noqa: PLC0415 - as above
+    from fsm_core.ownership.check import check  # noqa: PLC0415 - as above
+
     systems = {name: _system(found, name) for name in found.settings.systems}
+    checked = check(in_force(found, terminal.config).subject)
     return {
         "ok": bool(systems) and all(one["usable"] for one in systems.values()),
         "config": str(terminal.config),
         "database": found.store.engine.url.render_as_string(hide_password=True),
         "rules": found.hub.rulebook.version,
+        "rule_findings": plain(checked.findings),
+        "suggestions": suggested(found),
         "systems": systems,
     }
 
@@ -51,7 +58,7 @@ def _system(found: Opened, name: str) -> dict[str, Any]:
     from fsm_core.service.findings import Severity, findings, of_error  # noqa: PLC0415 - as above
 
     check, failure = found.checks.get(name), found.failures.get(name)
-    made = {**found.hub.bindings, **found.stopped}
+    made = {**found.hub.bindings, **found.hub.stopped}
     bound = [made[key] for key in sorted(made) if key[0] == name]
     told = [of_error(failure)] if failure else [one for binding in bound for one in findings(found.hub, binding)]
     return {
@@ -72,6 +79,13 @@ def _system(found: Opened, name: str) -> dict[str, Any]:
 
 def _show(told: dict[str, Any]) -> None:
     terminal.say(f"settings  {told['config']}\ndatabase  {told['database']}\nrules     {told['rules']}")
+    for finding in told["rule_findings"]:
+        colour = "red" if finding["level"] == "error" else "yellow"
+        terminal.say(f"  [{colour}]{finding['check']} {finding['level']}[/] {shown(finding['sentence'])}")
+        terminal.say(f"          {shown(finding['remedy'])}")
+    for one in told["suggestions"]:
+        terminal.say(f"  [yellow]suggestion[/] {shown(one['sentence'])}")
+        terminal.say(f"          {shown(one['lesson'])}")
     for name, one in told["systems"].items():
         quota = one["quota"]
         used = f", {quota['used']} of {quota['limit']} calls used" if quota else ""

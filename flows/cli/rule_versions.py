@@ -1,4 +1,4 @@
-"""Commands on the versions of the rules: list, draft, shadow, activate, rollback, test.
+"""Commands on the versions of the rules: list, show, draft, shadow, activate, rollback, test.
 
 Not here: looking at a rule file (`rules`), and what may become of a version (`fsm_core.ownership.versions`).
 """
@@ -16,6 +16,7 @@ import typer
 from rich.markup import escape
 
 from flows.cli.app import plain, shown, terminal
+from flows.cli.rule_approval import NotApproved, SecondWord
 from flows.cli.rules import Json, rules
 from flows.cli.who import acting, entered
 from fsm_core.errors import Refused
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from flows.wiring import Opened
     from fsm_core.ownership.rulebook import Rulebook
     from fsm_core.ownership.versions import RuleVersion
+    from fsm_core.persons.rights import Actor
+    from fsm_core.persons.state import PersonWork
     from fsm_core.service.replay import Replayed
     from fsm_core.settings import Settings
     from fsm_core.store import SqlStore
@@ -39,7 +42,7 @@ class Kept:
 
     config: Settings
     store: SqlStore
-    actor: str
+    actor: Actor
 
     def known(self) -> list[RuleVersion]:
         """All versions, the newest first."""
@@ -48,13 +51,14 @@ class Kept:
         with self.store.reading() as db:
             return RuleVersions(db).known()
 
-    def change(self, become: Callable[[list[RuleVersion]], list[RuleVersion]]) -> list[RuleVersion]:
+    def change(self, become: Callable[[list[RuleVersion], PersonWork], list[RuleVersion]]) -> list[RuleVersion]:
         """Write what becomes of them, in one transaction: two people at once never make two versions active."""
         from fsm_core.store.rule_versions import RuleVersions  # noqa: PLC0415 - commands start fast
+        from fsm_core.store.work import SqlWork  # noqa: PLC0415 - as above
 
         with self.store.engine.begin() as db:
             versions = RuleVersions(db)
-            changed = become(versions.known())
+            changed = become(versions.known(), SqlWork(db))
             versions.keep(changed)
         return changed
 
@@ -67,7 +71,7 @@ def _kept(act: Act = Act.RULE) -> Iterator[Kept]:
     config = settings.load(terminal.config)
     store = open_store(config)
     try:
-        yield Kept(config, store, acting(store, _now(), act).name)
+        yield Kept(config, store, acting(store, _now(), act))
     finally:
         store.engine.dispose()
 
@@ -97,8 +101,8 @@ def rules_list() -> None:
             one.version,
             one.state,
             one.author,
-            one.created_at[:19],
-            (one.activated_at or "")[:19],
+            one.created_at[:10],
+            (one.activated_at or "")[:10],
             one.approved_by,
             one.note,
         )
@@ -124,32 +128,55 @@ def rules_shadow(file: Annotated[Path, typer.Argument(help="Rule file.")], note:
 
 def _store(file: Path, note: str, *, shadow: bool) -> None:
     from flows.rulefacts import rules_in  # noqa: PLC0415 - commands start fast
-    from fsm_core.ownership.versions import RuleVersion, Stand, stored  # noqa: PLC0415 - as above
 
-    read, state = rules_in(file), Stand.SHADOW if shadow else Stand.DRAFT
-    with _kept() as kept:
-        given = RuleVersion(read.version, read.text, state, kept.actor, _now(), note)
-        kept.change(lambda known: stored(known, given, state))
-    if not terminal.answer({"version": read.version, "state": str(state)}):
+    read = rules_in(file)
+    state = keep_version(read.version, read.text, note, shadow=shadow)
+    if not terminal.answer({"version": read.version, "state": state}):
         terminal.say(f"{read.version} kept as {state}")
+
+
+def keep_version(version: str, text: str, note: str, *, shadow: bool) -> str:
+    """Keep a text of the rules; returns its state."""
+    from fsm_core.ownership.versions import RuleVersion, Stand, stored  # noqa: PLC0415 - commands start fast
+
+    state = Stand.SHADOW if shadow else Stand.DRAFT
+    with _kept() as kept:
+        given = RuleVersion(version, text, state, kept.actor.name, _now(), note)
+        kept.change(lambda known, _: stored(known, given, state))
+    return str(state)
 
 
 @rules.command("activate")
 def rules_activate(what: What, note: Note = "") -> None:
-    """Check a rule file or a kept version, and let it decide from the next round on."""
+    """Check a rule file or a kept version, have it approved by another person, and let it decide from then on."""
     with _kept() as kept:
-        wanted = _wanted(kept.known(), what, note, kept.actor)
+        wanted = _wanted(kept.known(), what, note, kept.actor.name)
         _checked(wanted)
-        _activate(kept, wanted)
+        word = SecondWord(kept.config, kept.store, kept.actor)
+        try:
+            _activate(kept, wanted, word)
+        except NotApproved as error:
+            raise _asked(kept, wanted, word, error) from None
 
 
 @rules.command("rollback")
 def rules_rollback() -> None:
-    """Let the version decide again that was in force before."""
+    """Let the version decide again that was in force before; one person may, as it was in force already."""
     from fsm_core.ownership.versions import previous  # noqa: PLC0415 - commands start fast
 
     with _kept() as kept:
-        _activate(kept, previous(kept.known()))
+        _activate(kept, previous(kept.known()), None)
+
+
+@rules.command("show")
+def rules_show(version: Annotated[str, typer.Argument(help="The beginning of a version that is kept.")]) -> None:
+    """The text of a kept version, as it was given: to read, to compare, to approve."""
+    from fsm_core.ownership.versions import named  # noqa: PLC0415 - commands start fast
+
+    with _kept(Act.SEE) as kept:
+        found = named(kept.known(), version)
+    if not terminal.answer(found):
+        typer.echo(found.text, nl=False)
 
 
 def _wanted(known: list[RuleVersion], what: str, note: str, by: str) -> RuleVersion:
@@ -180,16 +207,51 @@ def _checked(wanted: RuleVersion) -> None:
         )
 
 
-def _activate(kept: Kept, wanted: RuleVersion) -> None:
-    """Bind it, which refuses what the engine does not know, and put it in force."""
+def _activate(kept: Kept, wanted: RuleVersion, word: SecondWord | None) -> None:
+    """Bind it, which refuses what the engine does not know, and put it in force. Raises `NotApproved`."""
     from flows.wiring import bound_rules  # noqa: PLC0415 - commands start fast
     from fsm_core.ownership.versions import Stand, activated  # noqa: PLC0415 - as above
 
     bound_rules(kept.config, wanted.text, wanted.version)
-    changed = kept.change(lambda known: activated(known, wanted, kept.actor, _now()))
-    if not terminal.answer({"version": wanted.version, "state": str(Stand.ACTIVE), "changed": bool(changed)}):
+
+    def become(known: list[RuleVersion], work: PersonWork) -> list[RuleVersion]:
+        def approved(version: RuleVersion, _actor: str) -> str:
+            return word.given(work, version) if word else version.approved_by
+
+        return activated(known, wanted, kept.actor.name, _now(), approved)
+
+    changed = kept.change(become)
+    by = next((one.approved_by for one in changed if one.state == Stand.ACTIVE), "")
+    told = {"version": wanted.version, "state": str(Stand.ACTIVE), "changed": bool(changed), "approved_by": by}
+    if not terminal.answer(told):
         after = "the next 'fsm-hub sync' looks at every record again" if changed else "it was before"
         terminal.say(f"{wanted.version} is active; {after}")
+        if changed:
+            terminal.say(_approval(by, word))
+
+
+def _approval(by: str, word: SecondWord | None) -> str:
+    if word is None:
+        return "nobody had to approve it: it was in force before"
+    return f"approved by {escape(by)}" if by else word.waived
+
+
+def _asked(kept: Kept, wanted: RuleVersion, word: SecondWord, error: NotApproved) -> NotApproved:
+    """Keep the text for others to read, ask for their word, and say what to do next."""
+    from fsm_core.ownership.versions import Stand, stored  # noqa: PLC0415 - commands start fast
+
+    def become(known: list[RuleVersion], _work: PersonWork) -> list[RuleVersion]:
+        there = any(one.version == wanted.version for one in known)
+        return [] if there else stored(known, wanted, Stand.DRAFT)
+
+    kept.change(become)
+    approval, version = word.ask(wanted), wanted.version
+    number = approval.id[-8:]
+    remedy = (
+        f"{approval.asked_by} asked for it as {number}. Another person reads it with 'fsm-hub rules show {version}' "
+        f"and runs 'fsm-hub approvals approve {number}'; then run 'fsm-hub rules activate {version}'."
+    )
+    return NotApproved(error.message, remedy=remedy)
 
 
 # -- the last days under other rules -------------------------------------------------------------------------
@@ -211,17 +273,22 @@ def rules_test(
             known = RuleVersions(db).known()
         other = _wanted(known, what, "", actor.name) if what else _shadow(known)
         book = bound_rules(found.settings, other.text, other.version)
-        told = _replayed(found, book, days)
-    summary = {
+        told = replayed(found, book, days)
+    summary = replay_summary(days, found.hub.rulebook.version, other.version, told)
+    if not terminal.answer(summary):
+        show_replayed(summary, told)
+
+
+def replay_summary(days: int, old: str, new: str, told: Replayed) -> dict[str, Any]:
+    """A replay in plain values."""
+    return {
         "days": days,
-        "old": found.hub.rulebook.version,
-        "new": other.version,
+        "old": old,
+        "new": new,
         **{name: getattr(told, name) for name in ("records", "edits", "same")},
         "outcomes": {name: dict(counts) for name, counts in told.outcomes.items()},
         "differences": [plain(one) for one in told.changed],
     }
-    if not terminal.answer(summary):
-        _show(summary, told)
 
 
 def _shadow(known: list[RuleVersion]) -> RuleVersion:
@@ -235,7 +302,8 @@ def _shadow(known: list[RuleVersion]) -> RuleVersion:
     return shadows[0]
 
 
-def _replayed(found: Opened, other: Rulebook, days: int) -> Replayed:
+def replayed(found: Opened, other: Rulebook, days: int) -> Replayed:
+    """The edits of the last days under the rules in force and under these."""
     from fsm_core.service.replay import Replayed, replay  # noqa: PLC0415 - commands start fast
     from fsm_core.store.history import histories  # noqa: PLC0415 - as above
 
@@ -246,7 +314,8 @@ def _replayed(found: Opened, other: Rulebook, days: int) -> Replayed:
     return report
 
 
-def _show(summary: dict[str, Any], told: Replayed) -> None:
+def show_replayed(summary: dict[str, Any], told: Replayed) -> None:
+    """What would have come otherwise, in words."""
     terminal.say(
         f"{summary['edits']} edits of {summary['records']} records in {summary['days']} days: {summary['same']} would "
         f"have come to the same under {summary['new']} as under {summary['old']}"

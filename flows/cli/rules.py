@@ -139,4 +139,4 @@ def rules_diff(
         return
     for one in changes:
         terminal.say(escape(one.sentence))
-    terminal.say(f"{len(changes)} changes")
+    terminal.say("1 change" if len(changes) == 1 else f"{len(changes)} changes")

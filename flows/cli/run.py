@@ -1,12 +1,11 @@
-"""Commands that move data: sync, plan, sandbox.
+"""Commands that move data: sync, sandbox.
 
-Not here: what a round does (`fsm_core.service.sync`).
+Not here: what a round does (`fsm_core.service.sync`), and plans (`plans`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -20,14 +19,7 @@ from fsm_core.persons.rights import Act
 
 if TYPE_CHECKING:
     from flows.wiring import Opened
-    from fsm_core.service.hub import Hub
-    from fsm_core.service.plan import Plan, PlannedWrite
     from fsm_core.service.sync import Round
-
-SAMPLES = 5
-"""Fields of a planned write that are shown."""
-PER_KIND = 2
-"""Planned writes of a system and action that are shown."""
 
 
 class Direction(StrEnum):
@@ -51,7 +43,7 @@ def sync(
     check_entity(entity)
     with _for_a_round(confirm=confirm) as (found, by):
         warn_of_failures(found)
-        rounds = [_round(found, name, direction, full=full, confirmed_by=by) for name in _entities(found, entity)]
+        rounds = [_round(found, name, direction, full=full, confirmed_by=by) for name in entities_of(found, entity)]
     if not terminal.answer({"rounds": [one.summary() for one in rounds], "failures": found.failures}):
         show_rounds(rounds)
     if found.failures or any(one.absent for one in rounds):
@@ -80,7 +72,8 @@ def check_entity(entity: str) -> None:
             found.hub.book(entity)
 
 
-def _entities(found: Opened, entity: str) -> list[str]:
+def entities_of(found: Opened, entity: str) -> list[str]:
+    """The one that is named, or all of the settings, parents first. Raises `BadMapping` for one without rules."""
     from fsm_core.sync.order import parents_first  # noqa: PLC0415 - commands start fast
 
     names = [entity] if entity else found.settings.hub.entities
@@ -100,9 +93,11 @@ def _round(found: Opened, entity: str, direction: Direction, *, full: bool, conf
             read=direction is not Direction.OUT,
             deliver=direction is not Direction.IN,
             confirmed=bool(confirmed_by),
+            first_load=found.settings.limits.updates,
             told=lambda step: status.update(f"{entity}: {step}…"),
         )
         done.absent |= found.left_out(entity)
+        done.off |= found.off
         run.summary = done.summary() | ({"confirmed_by": confirmed_by} if confirmed_by else {})
     return done
 
@@ -111,6 +106,8 @@ def warn_of_failures(found: Opened, entity: str = "") -> None:
     """Systems that are left out, altogether or of one entity, each with its reason."""
     for error in (*found.failures.values(), *found.left_out(entity).values()):
         terminal.errors.print(f"[yellow]left out:[/] {shown(str(error))}")
+    for why in found.off.values():
+        terminal.errors.print(f"[yellow]off:[/] {shown(why)}")
 
 
 def show_rounds(rounds: Sequence[Round]) -> None:
@@ -129,70 +126,24 @@ def show_round(done: Round) -> None:
     terminal.say(f"decided      {told['born']} new records, {told['linked']} linked, {told['questions']} questions")
     if told["outcomes"]:
         terminal.say("             " + ", ".join(f"{n} {name.lower()}" for name, n in told["outcomes"].items()))
+    show_endings(told["endings"])
     for system, count in told["written"].items():
         terminal.say(f"{system:<12} {count} written")
     if told["refused"]:
         terminal.say(f"[yellow]refused      {told['refused']}; see 'fsm-hub problems list'[/]")
+    for system, drift in done.drift:
+        terminal.say(f"[yellow]{system:<12} drift {drift.policy}:[/] {shown(drift.sentence)}; see 'fsm-hub drift list'")
     for system, reason in done.absent.items():
         terminal.say(f"[yellow]{system:<12} left out:[/] {shown(reason)}")
+    for system, reason in done.off.items():
+        terminal.say(f"[yellow]{system:<12} off:[/] {shown(reason)}")
 
 
-@app.command()
-def plan(
-    entity: Annotated[str, typer.Argument(help="Entity.")] = "customer",
-    no_read: Annotated[bool, typer.Option("--no-read", help="Plan on what was read last.")] = False,  # noqa: FBT002 - a switch
-) -> None:
-    """Show what the next sync would write, and write nothing."""
-    from fsm_core.service.plan import plan as make_plan  # noqa: PLC0415 - commands start fast
-
-    check_entity(entity)
-    with entered(Act.SEE, remote=True) as (found, _):
-        warn_of_failures(found, entity)
-        if not no_read:
-            _observe(found.hub, entity)
-        made = make_plan(found.hub, entity)
-    if not terminal.answer({"entity": entity, "counts": made.counts(), "overrides": dict(made.converged.overridden),
-                            "questions": made.converged.questions, "writes": made.writes}):  # fmt: skip
-        show_plan(made)
-    if found.failures or found.left_out(entity):
-        raise typer.Exit(1)
-
-
-def _observe(hub: Hub, entity: str) -> None:
-    from fsm_core.service.pull import pull  # noqa: PLC0415 - commands start fast
-
-    with hub.running("observe"):
-        for binding in hub.of_entity(entity):
-            pull(hub, binding)
-
-
-def show_plan(made: Plan, *, samples: bool = True) -> None:
-    """A plan in words."""
-    done = made.converged
-    terminal.say(f"{done.born} records would be born, {done.linked} links made, {done.questions} questions asked")
-    for system, actions in made.counts().items():
-        terminal.say(f"{system:<12} " + ", ".join(f"{count} {action}s" for action, count in actions.items()))
-    if done.overridden:
-        told = ", ".join(f"{name} {count}" for name, count in done.overridden.most_common())
-        terminal.say(f"overrides    values that lose to their owner, kept in the journal: {told}")
-    rows = [
-        (write.system, write.action, shown(write.name), name, shown(old), shown(new), write.rules[name])
-        for write in (_samples(made.writes) if samples else ())
-        for name, (old, new) in list(write.fields.items())[:SAMPLES]
-    ]
-    if rows:
-        terminal.table("samples", ("system", "action", "record", "field", "shows", "will be told", "why"), rows)
-
-
-def _samples(writes: list[PlannedWrite]) -> list[PlannedWrite]:
-    """The first two of each system and action."""
-    taken: Counter[tuple[str, str]] = Counter()
-    samples = []
-    for write in writes:
-        taken[write.system, write.action] += 1
-        if taken[write.system, write.action] <= PER_KIND:
-            samples.append(write)
-    return samples
+def show_endings(endings: Mapping[str, int]) -> None:
+    """What became of records that were gone or back in a system; nothing when there were none."""
+    if endings:
+        told = ", ".join(f"{count} {fate.lower().replace('_', ' ')}" for fate, count in endings.items())
+        terminal.say(f"gone or back {told}")
 
 
 sandbox = typer.Typer(no_args_is_help=True, help="Both systems as simulators on this machine, with one seeded company.")

@@ -25,6 +25,14 @@ entities = ["customer", "contact", "site"] # sites need Locations in Salesforce;
 
 [persons]
 # login_days = 30                        # how long a log-in is good for; 'fsm-hub person add' turns log-ins on
+# second_person = false                  # a team of one: rules come into force without another person's approval
+
+[limits]
+# what one person may apply with one plan; above it a second person approves
+# creates = 500
+# updates = 1000
+# deletes = 20
+# money = 50000                          # amounts that change in one currency
 
 [systems.salesforce]
 connector = "salesforce"
@@ -35,6 +43,8 @@ client_id = "env:SALESFORCE_CLIENT_ID"
 username = "integration@example.com"
 private_key = "file:secrets/salesforce.pem"
 # client_secret = "env:SALESFORCE_CLIENT_SECRET"
+# [systems.salesforce.drift]                   # what is done when the system changes its own fields, e.g.:
+# removed = "stop"                             # default: the field is held, all else goes on
 
 [systems.sap]
 connector = "sap"
@@ -65,7 +75,7 @@ def init(
     if source:
         rules.write_text(source.read_text(encoding="utf8"), encoding="utf8")
     if not terminal.answer({"written": str(target), "rules": str(rules) if source else None}):
-        terminal.say(f"{target} written; fill it in, then run 'fsm-hub doctor'")
+        terminal.say(f"{target} written; fill it in, then run 'fsm-hub --config {target} doctor'")
 
 
 def _template(name: str) -> Path:

@@ -6,6 +6,7 @@ Not here: anything that changes state.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 
     from flows.wiring import Opened
     from fsm_core.service.hub import Hub
+    from fsm_core.service.loaded import Loaded
     from fsm_core.service.outlook import Waiting
 
 
 LINK_STATES = {
     "live": "live", "pending": "question", "parked": "parked", "invalid": "invalid", "merged": "merged",
-    "ended": "ended", "detached": "detached",
+    "further": "further", "ended": "ended", "detached": "detached",
 }  # fmt: skip
 """Every state of a link, as people see it."""
+NOBODY = "nobody"
+"""The queue of questions that no route sends anywhere."""
+_SHOWN_WITH = {"ended": "unlinked"}
+"""What was decided is counted with what is not."""
 NOT_MAPPED = "-"
 """The system does not speak of this field."""
 
@@ -35,10 +41,13 @@ NOT_MAPPED = "-"
 @app.command()
 def status() -> None:
     """Counts per entity and system, what waits for people, and the last run."""
-    from fsm_core.store import queries  # noqa: PLC0415 - commands start fast
+    from flows.cli.rule_lessons import suggested  # noqa: PLC0415 - commands start fast
+    from fsm_core.store import queries  # noqa: PLC0415 - as above
 
-    with entered(Act.SEE) as (found, _), found.store.reading() as db:
-        told = queries.status(db)
+    with entered(Act.SEE) as (found, _):
+        with found.store.reading() as db:
+            told = queries.status(db)
+        told["suggestions"] = suggested(found)
     if terminal.answer(told):
         return
     _show_status(told)
@@ -48,15 +57,28 @@ def _show_status(told: dict[str, Any]) -> None:
     for entity, counts in told["records"].items():
         terminal.say(f"{entity}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     rows = [
-        (system, entity, *(states.get(name, 0) for name in LINK_STATES))
+        (system, entity, *(states.get(name, 0) + states.get(_SHOWN_WITH.get(name, ""), 0) for name in LINK_STATES))
         for system, entities in told["links"].items()
         for entity, states in entities.items()
     ]
-    terminal.table("links", ("system", "entity", *LINK_STATES.values()), rows)
-    for name in ("conflicts", "proposals", "problems", "due", "waiting", "held_back", "open_intents"):
+    terminal.table("links" if rows else "", ("system", "entity", *LINK_STATES.values()), rows)
+    for name in (
+        "conflicts",
+        "proposals",
+        "queues",
+        "problems",
+        "drift",
+        "due",
+        "timed",
+        "waiting",
+        "held_back",
+        "open_intents",
+    ):
         counts = told[name]
-        detail = f" ({', '.join(f'{key} {count}' for key, count in counts.items())})" if counts else ""
+        detail = f" ({', '.join(f'{key or NOBODY} {count}' for key, count in counts.items())})" if counts else ""
         terminal.say(f"{name.replace('_', ' '):<13} {sum(counts.values())}{detail}")
+    for one in told["suggestions"]:
+        terminal.say(f"[yellow]suggestion    {shown(one['sentence'])}; see 'fsm-hub rules suggest'[/]")
     if told["last_run"]:
         terminal.say(f"last run      {told['last_run']['kind']} {told['last_run']['started_at']}")
 
@@ -83,6 +105,9 @@ def record_show(
     terminal.say(f"{entity} {told['id']} version {told['version']}")
     for link in links:
         terminal.say(f"  {link['system']} {link['object']} {link['id']} ({link['state']}, {link['matched_by']})")
+    for pin in told["pins"]:
+        terminal.say(f"  {pin['field']} {_pinned(pin)}")
+    links = [link for link in links if link["state"] != "quiet"]
     fields = sorted({*told["document"], *(name for link in links for name in link["shows"])})
     rows = [
         (name, *(labelled(value, names) for value in (told["document"].get(name), *_shows(links, name))))
@@ -122,9 +147,9 @@ def tell(found: Opened, entity: str, wanted: str, field: str = "") -> None:
         waiting = _waiting(found, db, id_)
         names = names_of(db, book, [{name: value} for name, story in told["fields"].items() for value in _said(story)])
     expected = outlook(found.hub, waiting, list(told["fields"]))
-    seen = book.joined(waiting.loaded.record.document, waiting.loaded.parents)
+    seen = waiting.loaded.ruled(book)
     for name, story in told["fields"].items():
-        story["rule"] = _rule(found.hub, entity, seen, name)
+        story["rule"] = _rule(found.hub, waiting.loaded, seen, name)
         story["next"] = plain(expected[name])
     if not terminal.answer(told):
         for name, story in told["fields"].items():
@@ -162,15 +187,25 @@ def _waiting(found: Opened, db: Connection, record: str) -> Waiting:
     return Waiting(loaded, problems, due, held, lambda system: found.writable(system, entity))
 
 
-def _rule(hub: Hub, entity: str, document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    rule = hub.book(entity).rules(document)[name]
-    return {"name": rule.name, "policy": rule.policy, "owner": rule.owner, "version": hub.rulebook.version}
+def _rule(hub: Hub, one: Loaded, document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    from fsm_core.service.silence import in_its_place  # noqa: PLC0415 - commands start fast
+
+    rule = hub.book(one.record.entity).rules(document)[name]
+    told = {"name": rule.name, "policy": rule.policy, "owner": rule.owner, "version": hub.rulebook.version}
+    acting = in_its_place(rule, one)
+    return told | ({"acting": acting, "silent": int(one.silent[rule.owner or ""])} if acting else {})
 
 
 def _speaker(said: dict[str, Any]) -> str:
     if said.get("system"):
         return f"{said['system']} ({said.get('by') or 'unknown user'})"
     return str(said["by"]) if said.get("person") else "the rules"
+
+
+def _pinned(pin: dict[str, Any]) -> str:
+    ends = "until its owner changes it" if pin["mode"] == "until_owner_changes" else "until it is released"
+    note = f": {shown(pin['note'])}" if pin["note"] else ""
+    return f"pinned to {shown(pin['value'])} by {pin['by']} at {pin['at'][:19]}, {ends}{note}"
 
 
 def _tell(name: str, story: dict[str, Any]) -> None:
@@ -180,7 +215,12 @@ def _tell(name: str, story: dict[str, Any]) -> None:
     terminal.say(f"  said by {who} at {when}: {said.get('note', '')}")
     if said:
         terminal.say(f"  taken in run {said.get('run', '')} under rules {said.get('rules', '')}")
-    terminal.say(f"  rule {rule['name']}: {rule['policy']}, owner {rule['owner']} (rules {rule['version']})")
+    owner = rule["owner"]
+    if "acting" in rule:
+        owner = f"{owner}, silent for {timedelta(seconds=rule['silent'])}: {rule['acting']} acts in its place"
+    terminal.say(f"  rule {rule['name']}: {rule['policy']}, owner {owner} (rules {rule['version']})")
+    if story["pin"]:
+        terminal.say(f"  {_pinned(story['pin'])}")
     for system, value in story["systems"].items():
         held = f" ({story['held'][system]})" if system in story["held"] else ""
         terminal.say(f"  {system} shows {shown(value)}{held}")

@@ -5,8 +5,9 @@ Not here: any particular entity.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, NotRequired, Required, TypeAlias, get_args, get_origin
 
@@ -47,6 +48,8 @@ class Entity(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     entity_name: ClassVar[str] = ""
+    endings: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Per word of a delete rule (deactivate, end, cancel) the field and the code that say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class FieldShape:
     members: tuple[str, ...] = ()
     """Member names of a group."""
     reference: str = ""
+    coded: bool = False
+    """One of few codes, not words."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,10 @@ class EntityShape:
     @cached_property
     def _valid(self) -> Callable[[dict[str, Any]], object]:
         return TypeAdapter(_shown(self.model)).validator.validate_python
+
+    def ending(self, word: str) -> tuple[str, str] | None:
+        """The field and the code that say this end of a record; None where the entity has no word for it."""
+        return self.model.endings.get(word)
 
     def surely_valid(self, values: dict[str, Any]) -> bool:
         """Whether nothing speaks against these values, of which some may be None; if not, `faults` knows for sure."""
@@ -131,6 +140,7 @@ def _field_shape(name: str, annotation: Any, metadata: list[Any], *, required: b
         is_set=comparator is Comparator.SET,
         members=tuple(group.model_fields) if group else (),
         reference=reference,
+        coded=any(isinstance(part, type) and issubclass(part, Enum) for part in _parts(annotation)),
     )
 
 

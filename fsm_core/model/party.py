@@ -5,6 +5,7 @@ Not here: how any system names these fields (`mappings`) or who owns them (`mapp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -124,6 +125,9 @@ class Customer(Entity):
     """Somebody we serve or bill. Field meanings and default owners: docs/concepts.md."""
 
     entity_name: ClassVar[str] = "customer"
+    endings: ClassVar[Mapping[str, tuple[str, str]]] = dict.fromkeys(
+        ("deactivate", "end"), ("status", CustomerStatus.INACTIVE.value)
+    )
 
     legal_name: Text200
     kind: Kind = Kind.ORGANISATION

@@ -75,9 +75,10 @@ def _facts(file: RuleFile, reading: Reading, field: str, state: State) -> dict[s
     force = reading.in_force(field, document(state))
     if force is None:
         return {"rule": NONE}
-    rule, defaults = force.rule, file.defaults
+    rule, defaults = force.rule, file.defaults.model_dump(mode="json")
     stated = rule.model_dump(mode="json", exclude={"when", "owner", "group", "policy"})
-    filled = {name: getattr(defaults, name, None) if value is None else value for name, value in stated.items()}
+    open_ = {name for name, value in stated.items() if value is None} - rule.never
+    filled = {name: defaults.get(name) if name in open_ else value for name, value in stated.items()}
     told = {"policy": str(rule.policy), **{name: _said(value) for name, value in filled.items()}}
     if rule.policy in BY_OWNER or rule.removals == "owner_only":
         told = {"owner": f"{force.owner} ({file.bound(force.owner, reading.name) or 'not bound'})", **told}

@@ -5,12 +5,16 @@ Not here: rules of single fields (`fields`), the file around it (`rules`).
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from fsm_core.ownership.dependants import unknown
 from fsm_core.ownership.fields import FieldRule
 from fsm_core.ownership.words import Duration, OneOrMore, Role, Strict
+from fsm_core.sync.deletion import OnNonOwnerDelete, OnOwnerDelete
+from fsm_core.sync.double_entry import PRE_CHECKS
+from fsm_core.sync.types import OnSwitch
 
 ALWAYS, NEVER = "always", "never"
 
@@ -23,13 +27,18 @@ class Match(Strict):
     fuzzy: tuple[str, ...] = ()
     contradiction: tuple[str, ...] = ()
     """Fields that speak against a match when they differ."""
-    auto: float = Field(default=0.97, ge=0, le=1)
+    auto: float | None = Field(default=None, ge=0, le=1)
+    """Score from which records are linked; None: a score asks, and never links."""
     review: float = Field(default=0.80, ge=0, le=1)
+    several: tuple[Role, ...] = ()
+    """Roles whose system may hold several records of one thing: a strong key links them all."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.review > self.auto:
+        if self.auto is not None and self.review > self.auto:
             raise ValueError(f"review {self.review} is above auto {self.auto}: no pair would ever be reviewed")
+        if self.several and not self.keys:
+            raise ValueError("several: only a strong key links several records of a system; name one under 'keys'")
         return self
 
 
@@ -43,14 +52,28 @@ class Create(Strict):
     pre_check: str = ""
     """A named check for double entry before a record is born."""
 
+    @field_validator("pre_check")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name and name not in PRE_CHECKS:
+            raise ValueError(f"no check {name!r}; known: {', '.join(PRE_CHECKS)}")
+        return name
+
 
 class Delete(Strict):
     """Whose deletion counts, and what becomes of the record elsewhere."""
 
     by: OneOrMore = ("owner",)
-    on_owner_delete: Literal["deactivate", "delete", "end", "cancel", "unlink", "conflict"]
-    on_non_owner_delete: Literal["restore", "unlink", "conflict"] = "conflict"
+    on_owner_delete: OnOwnerDelete
+    on_non_owner_delete: OnNonOwnerDelete = "conflict"
     block_if: tuple[str, ...] = ()
+    """Named checks: where one of them finds a record that depends on this one, a person is asked."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if fault := unknown(self.block_if):
+            raise ValueError(f"block_if: {fault}")
+        return self
 
 
 class OwnerCase(Strict):
@@ -81,7 +104,7 @@ class Owner(Strict):
 class Handover(Strict):
     """What happens when a switch field makes another role the owner."""
 
-    on_switch: Literal["adopt_agreed", "adopt_new_owner", "conflict"]
+    on_switch: OnSwitch
     require: tuple[str, ...] = ()
     dwell: Duration | None = None
 

@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fsm_core.ownership.words import Duration, Role, Strict
+from fsm_core.ownership.words import Duration, Person, Role, Strict
 from fsm_core.sync.types import NonOwnerChange, Policy
+
+TIMES = ("stale_after", "proposal_ttl")
 
 
 class Answers(Strict):
@@ -25,6 +27,11 @@ class Answers(Strict):
     stale_after: Duration | None = None
     proposal_ttl: Duration | None = None
     proposal_end: Literal["revert", "keep"] | None = None
+
+    @property
+    def never(self) -> frozenset[str]:
+        """Times that are stated as null: they never run out, whatever the wider scope says."""
+        return frozenset(name for name in TIMES if name in self.model_fields_set and getattr(self, name) is None)
 
 
 def _transition(value: Any) -> Any:  # noqa: ANN401 - whatever YAML held
@@ -51,7 +58,7 @@ class FieldBody(Answers):
     """Name of the table of legal transitions of a status."""
     accept_from: dict[Role, tuple[Transition, ...]] = Field(default_factory=dict)
     """Single transitions of a status a non-owner may make."""
-    roles: tuple[str, ...] = ()
+    roles: tuple[Person, ...] = ()
     """Persons who may decide a field of policy `manual`."""
 
 
@@ -67,7 +74,8 @@ class FieldRule(FieldBody):
     """A rule for one field or group; empty means: the entity's owner decides."""
 
     when: tuple[FieldCase, ...] = ()
-    immutable_after: Literal["set"] | None = None
+    immutable_after: Literal["set", "never"] | None = None
+    """`never`: it runs beside a record that may not change."""
     group: bool = False
     classification: Literal["personal", "finance"] | None = None
 

@@ -1,163 +1,49 @@
-"""Binds a rule file to systems and answers: which rule is in force for this field of this record.
+"""Binds a rule file to systems: the rules of each entity become a book.
 
 Precedence (`reading`): the field's true case, its own rule, the entity's first true case, its default, the file's
 defaults.
-Conditions look at the agreed state before the change, never at incoming values.
-Not here: the decision (`fsm_core.sync.merge`).
+Not here: which rule is in force for a record (`book`), and the decision (`fsm_core.sync.merge`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from fsm_core.errors import BadMapping
 from fsm_core.model.entity import EntityShape
+from fsm_core.ownership.book import AS_AGREED, Alike, Branch, EntityBook, Replication, fact_of
+from fsm_core.ownership.closing import closing
 from fsm_core.ownership.conditions import Condition, condition
-from fsm_core.ownership.entities import ALWAYS, NEVER, EntityRules
+from fsm_core.ownership.dependants import CHECKS
+from fsm_core.ownership.entities import ALWAYS, NEVER, Delete, EntityRules, Match
 from fsm_core.ownership.fields import FieldRule
 from fsm_core.ownership.reading import REST, Reading
+from fsm_core.ownership.routing import Routed, routed
 from fsm_core.ownership.rules import Defaults, RuleFile
+from fsm_core.ownership.words import OWNER
+from fsm_core.sync.blocks import block_readers
+from fsm_core.sync.double_entry import PRE_CHECKS, PreCheck
 from fsm_core.sync.guard import Limits
-from fsm_core.sync.keys import Reader, readers
+from fsm_core.sync.similar import features
 from fsm_core.sync.types import HUB, Policy, Rule, System
 
 Machines: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Per status machine and state the states that may follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replication:
-    """Where a record goes when it exists elsewhere."""
-
-    system: System
-    when: Condition | None
-    """None means always."""
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """A rule of one field that holds under a condition of its own."""
-
-    when: Condition
-    priority: int
-    rules: tuple[Rule, ...]
-    """One for each case of the entity, and one for none of them."""
-
-
-@dataclass(frozen=True)
-class EntityBook:
-    """The bound rules of one entity."""
-
-    shape: EntityShape
-    keys: tuple[tuple[str, ...], ...]
-    ask: tuple[tuple[str, ...], ...]
-    creators: frozenset[System]
-    replications: tuple[Replication, ...]
-    guard: Limits
-    cases: tuple[tuple[Condition, dict[str, Rule]], ...]
-    otherwise: dict[str, Rule] = field(default_factory=dict)
-    branches: Mapping[str, tuple[Branch, ...]] = field(default_factory=dict)
-    """Fields whose rule has conditions, lowest priority first."""
-
-    def rules(self, agreed: Mapping[str, Any]) -> dict[str, Rule]:
-        """The rule of every field, for a record in this agreed state."""
-        if self.branches:
-            return self._branched(agreed)
-        return next((rules for when, rules in self.cases if when.holds(agreed)), self.otherwise)
-
-    def _branched(self, agreed: Mapping[str, Any]) -> dict[str, Rule]:
-        case = next((at for at, (when, _) in enumerate(self.cases) if when.holds(agreed)), len(self.cases))
-        rules = dict(self._tables[case])
-        for name, branches in self.branches.items():
-            true = [branch for branch in branches if branch.when.holds(agreed)]
-            if true:
-                chosen = true[0].rules[case]
-                rivals = (one.rules[case] for one in true[1:] if one.priority == true[0].priority)
-                rules[name] = replace(chosen, ambiguous=any(rival != chosen for rival in rivals))
-        return rules
-
-    @cached_property
-    def _tables(self) -> list[dict[str, Rule]]:
-        return [*(rules for _, rules in self.cases), self.otherwise]
-
-    @cached_property
-    def _every_rule(self) -> list[tuple[str, Rule]]:
-        plain = [(name, rule) for rules in self._tables for name, rule in rules.items()]
-        return plain + [(name, rule) for name, some in self.branches.items() for one in some for rule in one.rules]
-
-    @cached_property
-    def set_apart(self) -> frozenset[str]:
-        """Fields that under some rule are not for all systems to say: kept apart, or computed by the hub."""
-        return frozenset(name for name, rule in self._every_rule if rule.policy in (Policy.LOCAL, Policy.HUB))
-
-    @cached_property
-    def readers(self) -> list[tuple[str, Reader]]:
-        """The keys by which records are matched, each with what it reads of a document."""
-        return readers(self.shape, self.keys, self.ask)
-
-    def local(self, agreed: Mapping[str, Any]) -> frozenset[str]:
-        """Fields that every system keeps for itself, for a record in this agreed state."""
-        if not self._local_somewhere:
-            return frozenset()
-        rules = self.rules(agreed)
-        return frozenset(name for name in self._local_somewhere if rules[name].policy is Policy.LOCAL)
-
-    @cached_property
-    def _local_somewhere(self) -> frozenset[str]:
-        return frozenset(name for name, rule in self._every_rule if rule.policy is Policy.LOCAL)
-
-    def wanted_in(self, agreed: Mapping[str, Any]) -> list[System]:
-        """Systems that should hold this record."""
-        return [r.system for r in self.replications if r.when is None or r.when.holds(agreed)]
-
-    def switches(self) -> frozenset[str]:
-        """Fields whose agreed value can change who owns the record or where it goes."""
-        return frozenset(_read(self.shape, name)[0] for name in self._conditional)
-
-    @cached_property
-    def joins(self) -> dict[str, str]:
-        """The words by which conditions look into another record, with the field that refers to it."""
-        read = {name.partition(".")[0]: _read(self.shape, name) for name in self._conditional}
-        return {word: name for word, (name, beyond) in read.items() if beyond}
-
-    @cached_property
-    def watched(self) -> dict[str, frozenset[str]]:
-        """Per entity that conditions look into, its fields that they read."""
-        found: defaultdict[str, set[str]] = defaultdict(set)
-        for name in self._conditional:
-            own, beyond = _read(self.shape, name)
-            if beyond:
-                found[self.shape.fields[own].reference].add(beyond)
-        return {entity: frozenset(names) for entity, names in found.items()}
-
-    def joined(self, document: Mapping[str, Any], parents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-        """A document as conditions see it: with the agreed documents it refers to, by record id in `parents`."""
-        if not self.joins:
-            return document
-        return {**document, **{word: parents.get(document.get(name) or "") for word, name in self.joins.items()}}
-
-    @cached_property
-    def goes_by_parents(self) -> bool:
-        """Whether another record has a say in where a record goes."""
-        names = (name for one in self.replications if one.when for name in one.when.fields)
-        return any(_read(self.shape, name)[1] for name in names)
-
-    @cached_property
-    def _conditional(self) -> frozenset[str]:
-        conditions = [when for when, _ in self.cases] + [r.when for r in self.replications if r.when]
-        conditions += [branch.when for branches in self.branches.values() for branch in branches]
-        return frozenset(name for when in conditions for name in when.fields)
-
-
-def _read(shape: EntityShape, name: str) -> tuple[str, str]:
-    """The own field that a name in a condition reads, and the field of the record it refers to, if it looks there."""
-    head, _, beyond = name.partition(".")
-    return (head, "") if head in shape.fields or not beyond else (f"{head}_id", beyond)
+def _alike(shape: EntityShape, match: Match) -> Alike:
+    scored, against = features(shape, match.fuzzy), features(shape, match.contradiction)
+    blocks = tuple(block_readers(shape, scored))
+    if scored and not blocks:
+        raise BadMapping(
+            f"{shape.name}.match.fuzzy: name a field that pairs can be found by, such as a name or a phone"
+        )
+    return Alike(scored, against, match.review, match.auto, blocks)
 
 
 class Rulebook:
@@ -175,6 +61,7 @@ class Rulebook:
         self.version = version
         self.bind = dict(file.bind)
         self._file, self._machines = file, machines
+        self.guard = Limits(**file.defaults.guard.model_dump())
         known = sorted({*systems, HUB})
         bound = [self.bind, *(rules.bind for rules in file.entities.values())]
         for role, system in (pair for table in bound for pair in table.items()):
@@ -190,6 +77,26 @@ class Rulebook:
             return self._books[entity]
         except KeyError:
             raise BadMapping(f"no rules for {entity!r}; the rule file has: {', '.join(self._books)}") from None
+
+    def routed(self, entity: str, field: str, kind: str) -> Routed:
+        """Who is asked a question of this kind, and how urgent it is."""
+        return routed(self._file.routing, entity, field, kind)
+
+    @cached_property
+    def persons(self) -> tuple[str, ...]:
+        """Every role of persons that some rule lets decide a field."""
+        return tuple(
+            sorted({role for book in self._books.values() for some in book.deciders.values() for role in some})
+        )
+
+    @property
+    def routes(self) -> str:
+        """All routes, as words that are the same as long as they are."""
+        return repr(self._file.routing)
+
+    def bears(self, check: str, entity: str, field: str, system: System) -> bool:
+        """Whether the file accepts such a finding, with its reason."""
+        return any(one.covers(check, entity, field, system) for one in self._file.accept)
 
     def watchers(self, entity: str) -> dict[str, frozenset[str]]:
         """The entities whose conditions look into this one, with the fields they read."""
@@ -217,16 +124,43 @@ class Rulebook:
             keys=rules.match.keys,
             ask=rules.match.ask,
             creators=frozenset(self._system(role, f"{name}.create") for role in rules.create.allowed),
+            births=self._births(entity, rules),
+            closing=closing(entity, reading, self._machines),
             replications=self._replications(entity, rules),
-            guard=Limits(**defaults.guard.model_dump(exclude={"max_delete_ratio"})),
+            guard=self.guard,
             cases=tuple(zip((case.when for case in reading.cases), tables, strict=False)),
             otherwise=tables[-1],
             branches=self._branches(entity, reading, defaults, owners),
+            handover=rules.handover or AS_AGREED,
+            pre_check=PRE_CHECKS.get(rules.create.pre_check),
+            finders=self._finders(name),
+            alike=_alike(entity, rules.match),
+            several=self._several(name, rules.match),
+            case_owners=tuple(self._system(owner, f"{name}.owner") for owner in owners),
+            delete=rules.delete,
+            deleters=self._deleters(entity, rules.delete) if rules.delete else frozenset(),
         )
+
+    def _finders(self, entity: str) -> tuple[PreCheck, ...]:
+        named = {rules.create.pre_check for rules in self._file.entities.values()}
+        return tuple(check for name, check in PRE_CHECKS.items() if name in named and entity in check.keys)
+
+    def _several(self, entity: str, match: Match) -> frozenset[System]:
+        found = frozenset(self._system(role, f"{entity}.match.several") for role in match.several)
+        if HUB in found:
+            raise BadMapping(f"{entity}.match.several: the hub's own store holds one record of a thing")
+        return found
+
+    def _deleters(self, entity: EntityShape, delete: Delete) -> frozenset[System]:
+        for name in delete.block_if:
+            child = self._shapes.get(CHECKS[name].entity)
+            if child and all(one.reference != entity.name for one in child.fields.values()):
+                raise BadMapping(f"{entity.name}.delete.block_if: {child.name} records never refer to {entity.name}")
+        return frozenset(self._system(role, f"{entity.name}.delete.by") for role in delete.by if role != OWNER)
 
     def _check_fields(self, entity: EntityShape, when: Condition) -> None:
         for name in when.fields:
-            own, beyond = _read(entity, name)
+            own, beyond = fact_of(entity, name)
             field = entity.field(own)
             if beyond and not field.reference:
                 raise BadMapping(f"condition {when.text!r}: {entity.name}.{own} refers to no other record", field=own)
@@ -245,6 +179,21 @@ class Rulebook:
             if system not in found or when is None:
                 found[system] = Replication(system, when)
         return tuple(found.values())
+
+    def _births(self, entity: EntityShape, rules: EntityRules) -> dict[System, tuple[Condition, ...]]:
+        """Systems that may create under conditions only: one that also plays a free role is not among them."""
+        found: defaultdict[System, list[Condition]] = defaultdict(list)
+        free = set()
+        for role in rules.create.allowed:
+            system = self._system(role, f"{entity.name}.create.by_condition")
+            text = rules.create.by_condition.get(role, ALWAYS)
+            if text == ALWAYS:
+                free.add(system)
+            else:
+                when = condition(text)
+                self._check_fields(entity, when)
+                found[system].append(when)
+        return {system: tuple(conditions) for system, conditions in found.items() if system not in free}
 
     def _rules(self, entity: EntityShape, reading: Reading, defaults: Defaults, owner: str) -> dict[str, Rule]:
         table = {}
@@ -270,6 +219,7 @@ class Rulebook:
         return found
 
     def _rule(self, where: str, own: FieldRule, defaults: Defaults, entity_owner: str) -> Rule:
+        beside = own.immutable_after == "never"
         return Rule(
             policy=own.policy,
             owner=self._system(own.owner or entity_owner, where),
@@ -280,11 +230,16 @@ class Rulebook:
             blank_by_owner=own.blank_by_owner or defaults.blank_by_owner,
             fill_blank=defaults.fill_blank if own.fill_blank is None else own.fill_blank,
             fallback_owner=self._system(own.fallback_owner, where) if own.fallback_owner else None,
+            stale_after=_seconds(own, defaults, "stale_after"),
+            proposal_ttl=_seconds(own, defaults, "proposal_ttl"),
+            proposal_end=own.proposal_end or defaults.proposal_end,
             skew=own.skew.total_seconds(),
             removals=own.removals,
             transitions=self._transitions(own, where),
             accept_from={self._system(role, where): pairs for role, pairs in own.accept_from.items()},
             immutable=own.immutable_after == "set",
+            append_only=self._file.entities[where.partition(".")[0]].append_only and not beside,
+            roles=own.roles if own.policy is Policy.MANUAL else (),
             name=where,
         )
 
@@ -299,3 +254,10 @@ class Rulebook:
 
     def _systems(self, roles: tuple[str, ...], where: str) -> tuple[System, ...]:
         return tuple(dict.fromkeys(self._system(role, where) for role in roles))
+
+
+def _seconds(own: FieldRule, defaults: Defaults, name: str) -> float | None:
+    """A duration of the rule, else of the defaults."""
+    own_time: timedelta | None = getattr(own, name)
+    found: timedelta | None = own_time if own_time is not None or name in own.never else getattr(defaults, name)
+    return None if found is None else found.total_seconds()

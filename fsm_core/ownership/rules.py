@@ -18,6 +18,7 @@ from fsm_core.ownership.entities import Create, Delete, EntityRules, Handover, M
 from fsm_core.ownership.fields import FieldCase, FieldRule
 from fsm_core.ownership.lines import read
 from fsm_core.ownership.words import OWNER, Duration, OneOrMore, Role, Strict
+from fsm_core.sync.double_entry import PRE_CHECKS
 from fsm_core.sync.types import NonOwnerChange
 
 
@@ -27,10 +28,16 @@ class Guard(Strict):
     max_change_ratio: float = 0.25
     max_blank_ratio: float = 0.02
     max_delete_ratio: float = 0.05
+    max_deletes: int = 100
+    """So many rows deleted at once are too many whatever their share is, also below `min_rows`."""
     min_rows: int = 50
     """Below this many rows ratios say nothing."""
     max_writes_per_hour: int = 5
     """Writes of the same value to one record of one system within an hour, before a person has to look at it."""
+    max_reverts: int = 3
+    """How often a week one value of a system is taken back from one record, before a person is asked instead."""
+    max_reverts_per_field: int = 20
+    """Edits of one field in one system that are taken back in a week, before another rule is suggested."""
 
 
 class Defaults(Strict):
@@ -88,6 +95,11 @@ class Accepted(Strict):
     system: OneOrMore = ()
     reason: str = Field(min_length=10)
 
+    def covers(self, check: str, entity: str, field: str, system: str) -> bool:
+        """Whether a finding is one of these; what an entry does not name is all the same to it."""
+        about = ((self.entity, entity), (self.field, field), (self.system, system))
+        return self.check == check and all(not wanted or given in wanted for wanted, given in about)
+
 
 class RuleFile(Strict):
     """The whole file. `bind` names the system that plays each role."""
@@ -108,6 +120,9 @@ class RuleFile(Strict):
             if rules.owner.from_ is not None and rules.owner.from_ not in self.singletons:
                 known = ", ".join(self.singletons) or "none"
                 raise ValueError(f"{name}.owner.from: no singleton {rules.owner.from_!r}; known: {known}")
+            check = PRE_CHECKS.get(rules.create.pre_check)
+            if check is not None and check.of != name:
+                raise ValueError(f"{name}.create.pre_check: {check.name} is a check of {check.of}")
         if OWNER in self.bind:
             raise ValueError(f"no role may be called {OWNER!r}: it stands for the owner of a record")
         return self

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -33,6 +33,9 @@ Duration = Annotated[timedelta, BeforeValidator(duration)]
 def _several(value: Any) -> Any:  # noqa: ANN401 - whatever YAML held
     return (value,) if isinstance(value, str) else value
 
+
+Person: TypeAlias = Literal["viewer", "resolver", "finance", "admin", "auditor"]
+"""What a person is to the hub; a test holds it against `fsm_core.persons.rights.Role`."""
 
 OneOrMore = Annotated[tuple[str, ...], BeforeValidator(_several)]
 """A text, or a list of them."""

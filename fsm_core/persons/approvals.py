@@ -12,7 +12,7 @@ from fsm_core.persons.desk import Desk
 from fsm_core.persons.rights import Act, Actor, allowed, require
 from fsm_core.persons.state import APPROVED, OPEN, REJECTED, Approval, PersonWork
 
-KINDS: Mapping[str, Act] = {"change": Act.APPROVE, "money": Act.APPROVE_MONEY}
+KINDS: Mapping[str, Act] = {"change": Act.APPROVE, "money": Act.APPROVE_MONEY, "rules": Act.APPROVE}
 """What may be asked for, and what an approver must be allowed to do."""
 
 

@@ -27,25 +27,41 @@ class Act(StrEnum):
 
     SEE = "see what the hub knows"
     ANSWER = "answer conflicts and proposals"
+    MATCH = "merge records or take them apart"
+    PIN = "pin values and release them"
+    EDIT = "edit and enter records in the hub"
     RETRY = "have problems tried again"
     CONFIRM = "confirm a mass change"
+    APPLY = "apply a plan"
+    REKEY = "accept another environment"
+    STOP = "switch reading or writing off"
+    RESUME = "switch reading or writing on again"
     APPROVE = "approve a change"
     APPROVE_MONEY = "approve what concerns money"
     VERIFY = "verify the audit"
     ADMINISTER = "administer persons"
     RULE = "change the rules"
+    ACCEPT = "accept what a system changed of its fields"
 
 
 MAY: Mapping[Act, tuple[Role, ...]] = {
     Act.SEE: tuple(Role),
     Act.ANSWER: (Role.RESOLVER, Role.ADMIN),
+    Act.MATCH: (Role.RESOLVER, Role.ADMIN),
+    Act.PIN: (Role.RESOLVER, Role.ADMIN),
+    Act.EDIT: (Role.RESOLVER, Role.ADMIN),
     Act.RETRY: (Role.RESOLVER, Role.ADMIN),
     Act.CONFIRM: (Role.ADMIN,),
+    Act.APPLY: (Role.ADMIN,),
+    Act.REKEY: (Role.ADMIN,),
+    Act.STOP: (Role.RESOLVER, Role.ADMIN),
+    Act.RESUME: (Role.ADMIN,),
     Act.APPROVE: (Role.RESOLVER, Role.ADMIN),
     Act.APPROVE_MONEY: (Role.FINANCE,),
     Act.VERIFY: (Role.AUDITOR, Role.ADMIN),
     Act.ADMINISTER: (Role.ADMIN,),
     Act.RULE: (Role.ADMIN,),
+    Act.ACCEPT: (Role.ADMIN,),
 }
 """The table. What the rules alone decide (a round, `doctor`) is no act of a person: the schedule does it too."""
 
@@ -67,9 +83,14 @@ def allowed(actor: Actor, act: Act) -> bool:
 
 def require(actor: Actor, act: Act) -> None:
     """Raises `Denied` that names the roles it takes."""
-    if not allowed(actor, act):
+    require_one(actor, MAY[act], act)
+
+
+def require_one(actor: Actor, roles: Collection[str], what: str) -> None:
+    """The same for what a rule lets these roles do."""
+    if actor.roles.isdisjoint(roles):
         has = ", ".join(sorted(actor.roles)) or "no role"
-        message = f"{actor.name} may not {act}: that takes the role {' or '.join(MAY[act])}, and {actor.name} has {has}"
+        message = f"{actor.name} may not {what}: that takes the role {' or '.join(roles)}, and {actor.name} has {has}"
         raise Denied(message)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from fsm_core.model.compare import Same, Value
 from fsm_core.model.entity import EntityShape
 from fsm_core.state import Conflict, Proposal, Record
-from fsm_core.sync.record import View
+from fsm_core.state_pins import Pin
+from fsm_core.sync.record import DIVERGED, PROPOSED, View
 from fsm_core.sync.types import Outcome, System, Verdict
 
 DECIDED_BY = "decided by "
@@ -32,9 +34,16 @@ def answers(
     views: Sequence[View],
     conflicts: Sequence[Conflict],
     proposals: Sequence[Proposal],
+    pins: Mapping[str, Pin] = MappingProxyType({}),
 ) -> dict[str, Answer]:
     """Per field what a person decided and nobody applied yet; of two decisions the later one."""
-    found: list[tuple[str, str, Answer]] = []
+    asked_of = {one.field for one in conflicts if one.type == "field" and one.state == "open"}
+    proposed = {one.field for one in proposals if one.state == "open"}
+    found: list[tuple[str, str, Answer]] = [
+        (pin.at, name, _kept_so(shape.fields[name].same, views, pin))
+        for name, pin in pins.items()
+        if name in shape.fields and name not in asked_of and (name in proposed or _differs(shape, record, views, pin))
+    ]
     for conflict in conflicts:
         if conflict.type == "field" and conflict.state == "decided":
             name, value = conflict.field, conflict.resolution.get("value")
@@ -51,6 +60,24 @@ def answers(
         said = _answer(same, views, one.field, value, asked | {one.system: one.value}, one.decided_by, outcome)
         found.append((one.decided_at or "", one.field, said))
     return {name: answer for _, name, answer in sorted(found, key=lambda row: row[0])}
+
+
+def _differs(shape: EntityShape, record: Record, views: Sequence[View], pin: Pin) -> bool:
+    """Whether something else is agreed than what is pinned, or a system was let keep a value of its own."""
+    if not shape.fields[pin.field].same(record.document.get(pin.field), pin.value):
+        return True
+    return any(view.holds.get(pin.field) in (PROPOSED, DIVERGED) for view in views)
+
+
+def _kept_so(same: Same, views: Sequence[View], pin: Pin) -> Answer:
+    """A pin that was set: what was not settled before counts as said when it was, first contact included."""
+    known = {v.system: v.now if v.base is None else v.base for v in views}
+    asked = {system: said.get(pin.field, _shown(views, system, pin.field)) for system, said in known.items()}
+    return _answer(same, views, pin.field, pin.value, asked, pin.by)
+
+
+def _shown(views: Sequence[View], system: System, name: str) -> Value:
+    return next((view.now.get(name) for view in views if view.system == system), None)
 
 
 def _answer(

@@ -19,18 +19,22 @@ def plain(hub: Hub, entity: str, system: str) -> Callable[[Doc], str | None]:
     """A function that says of what a link shows which other systems should hold it, with commas between.
 
     It says None where the link cannot be a record by itself: a field is set apart by a rule, the values are no valid
-    record, the system may not create, or its parent says where it goes.
+    record, the system may not create, its parent says where it goes, or a check for double entry comes before.
     """
     book = hub.book(entity)
-    valid, looked_at = book.shape.surely_valid, book.set_apart | book.switches()
+    valid, gates = book.shape.surely_valid, book.births.get(system, ())
+    looked_at = book.set_apart | book.switches() | {name for when in gates for name in when.fields}
 
     def wanted(shown: Doc) -> str | None:
         told = stated({name: shown[name] for name in looked_at if name in shown})
         if not book.set_apart.isdisjoint(told) or not valid(shown):
             return None
+        if gates and not any(when.holds(told) for when in gates):
+            return None
         return ",".join([other for other in book.wanted_in(told) if other != system])
 
-    alone = system in book.creators and not book.goes_by_parents
+    by_parents = book.goes_by_parents or any(book.beyond(when) for when in gates)
+    alone = system in book.creators and not by_parents and book.pre_check is None
     return wanted if alone else lambda _shown: None
 
 

@@ -75,6 +75,8 @@ class EntityReport:
     """Where the hub's record id goes; None where the mapping names no such place."""
     creates: str
     deletes: str
+    deletable: bool
+    """The hub can take a record away there."""
     compare_and_set: bool
     batch: int
     overlap_seconds: float
@@ -93,6 +95,7 @@ def report(hub: Hub, binding: Binding) -> EntityReport:
         key=_native(binding.object.key, able.key) if binding.object.key else None,
         creates=str(able.creates),
         deletes=str(able.deletes),
+        deletable=able.can_delete,
         compare_and_set=able.compare_and_set,
         batch=able.batch,
         overlap_seconds=able.overlap / timedelta(seconds=1),

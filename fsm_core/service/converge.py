@@ -13,21 +13,36 @@ from dataclasses import dataclass, field, replace
 
 from fsm_core.errors import HubError
 from fsm_core.model.compare import blank
+from fsm_core.service import double_entry
 from fsm_core.service.birth import bear
-from fsm_core.service.decide import Decided, Loaded, closed_fields, decide, in_flight, live_links, view_of
+from fsm_core.service.creators import REMEDY, barred
+from fsm_core.service.decide import conclude, decide, weigh
+from fsm_core.service.deletions import judge, replaced_in, with_endings
+from fsm_core.service.handover import Parents
 from fsm_core.service.hub import Hub
+from fsm_core.service.hub_store import born_as, come_back, rest, unborn
+from fsm_core.service.insistence import ask_instead
 from fsm_core.service.keys import renew_keys
-from fsm_core.service.merges import MERGE, follow_merges, is_followed
+from fsm_core.service.loaded import Decided, Loaded, closed_fields, in_flight, live_links, view_of
+from fsm_core.service.merges import MERGE, follow_merges
 from fsm_core.service.parents import join_parents, parents_of
-from fsm_core.service.place import place, reconsider
-from fsm_core.service.problems import UNBORN, WRITES, problem
+from fsm_core.service.passing import follow_passages, hold_children
+from fsm_core.service.pins import drop_released, join_pins
+from fsm_core.service.place import join_further, place, reconsider
+from fsm_core.service.problems import PARENT_ENDED, UNBORN, WRITES, problem
+from fsm_core.service.questions import DELETE
 from fsm_core.service.release import refers, release, tell_orphans
-from fsm_core.state import MERGED, Conflict, Doc, Intent, Link, LinkState, Problem, Reason, Record, Work
-from fsm_core.sync.guard import halts
-from fsm_core.sync.record import View, owed
-from fsm_core.sync.types import Outcome
+from fsm_core.service.removal import owed_deletion
+from fsm_core.service.routing import reroute, routed
+from fsm_core.service.several import seat
+from fsm_core.service.silence import listen, losing, wake_proposed
+from fsm_core.state import ACTIVE, Conflict, Intent, Link, LinkState, Problem, Reason, Record, Work
+from fsm_core.sync.double_entry import HOLDING
+from fsm_core.sync.guard import halts, halts_deletions
+from fsm_core.sync.record import APART, View, owed
+from fsm_core.sync.types import HUB, Outcome
 
-LOOK = (Reason.OBSERVED, Reason.DECISION, Reason.RULES, Reason.ECHO, Reason.RELEASED)
+LOOK = (Reason.OBSERVED, Reason.DECISION, Reason.RULES, Reason.ECHO, Reason.RELEASED, Reason.DUE)
 
 
 class Halted(HubError):  # noqa: N818 - reads as what happened, like the other errors
@@ -47,6 +62,8 @@ class Converged:
     outcomes: Counter[str] = field(default_factory=Counter)
     overridden: Counter[str] = field(default_factory=Counter)
     """Values overruled, per field."""
+    endings: Counter[str] = field(default_factory=Counter)
+    """What became of records that were gone or back somewhere."""
 
 
 def converge(hub: Hub, entity: str, *, confirmed: bool = False) -> Converged:
@@ -66,8 +83,13 @@ def _guard(hub: Hub, entity: str) -> None:
     limits = hub.book(entity).guard
     with hub.store.begin() as work:
         counts = work.counts_of_news(entity, limits.smallest)
+        ended = work.counts_of_endings(entity)
     for system, (rows, changed, blanked) in sorted(counts.items()):
         reason = halts(limits, rows, changed, blanked)
+        if reason:
+            raise Halted(reason, system=system, object=entity)
+    for system, (rows, deleted) in sorted(ended.items()):
+        reason = halts_deletions(limits, rows, deleted)
         if reason:
             raise Halted(reason, system=system, object=entity)
 
@@ -75,10 +97,17 @@ def _guard(hub: Hub, entity: str) -> None:
 def _activate(hub: Hub, entity: str) -> None:
     """Look at every record again when the rules, the mapping or the rights of a system are not what they were."""
     book = hub.book(entity)
-    keys = ["+".join(names) for names in (*book.keys, *book.ask)]
+    keys = ["+".join(names) for names in (*book.keys, *book.ask)] + [f"?{check.name}" for check in book.finders]
+    keys += [f"~{one.name}" for one in book.alike.features]
     with hub.store.begin() as work:
         if _moved(hub, work, f"keys/{entity}", keys):
             renew_keys(hub, work, entity)
+        if _moved(hub, work, f"routes/{entity}", [hub.rulebook.routes]):
+            reroute(hub, work, entity)
+        if _moved(hub, work, f"several/{entity}", sorted(book.several)):
+            reconsider(hub, work, entity, ruled_anew=True)
+        if book.patience and _moved(hub, work, f"silent/{entity}", losing(hub, work, entity)):
+            wake_proposed(hub, work, entity)
         moved = False
         for binding in hub.of_entity(entity):
             words = [hub.rulebook.version, *sorted(binding.writable), *binding.translation.canonical_fields]
@@ -114,20 +143,31 @@ def _place_released(hub: Hub, entity: str, report: Converged) -> None:
 def _place_all(hub: Hub, entity: str, report: Converged) -> None:
     with hub.store.begin() as work:
         reconsider(hub, work, entity)
+        double_entry.reconsider(hub, work, entity)
     _bear_all(hub, entity, report)
-    after = 0
+    before, deferred = 0, _place_pages(hub, entity, report)
+    while 0 < deferred != before:
+        before, deferred = deferred, _place_pages(hub, entity, report)
+
+
+def _place_pages(hub: Hub, entity: str, report: Converged) -> int:
+    """Place all that has no place; how many newcomers wait for what began earlier, and has a place now."""
+    after = deferred = 0
     while True:
         with hub.store.begin() as work:
             fresh = work.unplaced(entity, after, hub.page)
             if not fresh:
-                return
+                return deferred
             placing = place(hub, work, entity, fresh)
-            report.linked += placing.linked
-            report.questions += placing.questions
+            looked = double_entry.look(hub, work, entity, placing)
             for links in placing.births:
                 for link in links:
                     link.method = placing.methods[link.id]
             give_birth(hub, work, entity, placing.births, report)
+            double_entry.tell(hub, work, entity, placing, looked)
+            report.linked += placing.linked
+            report.questions += placing.questions
+            deferred += looked.deferred + join_further(work, placing, hub.at())
         after = fresh[-1].id
         hub.page_done()
 
@@ -148,7 +188,8 @@ def _bear_all(hub: Hub, entity: str, report: Converged) -> None:
 def give_birth(hub: Hub, work: Work, entity: str, births: Sequence[list[Link]], report: Converged) -> None:
     """Make a record of each group of links, or say why it cannot become one."""
     creators, at = hub.book(entity).creators, hub.at()
-    decided, refused = [], []
+    decided: list[Decided] = []
+    refused: list[tuple[list[Link], str, str]] = []
     parents = parents_of(hub, work, entity, [link for links in births for link in links])
     for links in births:
         if not any(link.system in creators for link in links):
@@ -157,8 +198,12 @@ def give_birth(hub: Hub, work: Work, entity: str, births: Sequence[list[Link]], 
         fault = _unborn(hub, entity, links)
         if fault:
             refused.append((links, fault, UNBORN[1]))
+            continue
+        one = _born(hub, entity, links, parents, at)
+        if told := barred(hub, one):
+            refused.append((links, told, UNBORN[0]))
         else:
-            decided.append(_born(hub, entity, links, parents, at))
+            decided.append(one)
     for link in (link for one in decided for link in one.loaded.links if link.state == LinkState.INVALID):
         link.state = LinkState.LIVE
     _save(hub, work, entity, decided, report)
@@ -181,8 +226,8 @@ def _unborn(hub: Hub, entity: str, links: Sequence[Link]) -> str:
     return f"required: {', '.join(missing)}" if missing else ""
 
 
-def _born(hub: Hub, entity: str, links: list[Link], parents: dict[str, Doc], at: str) -> Decided:
-    record = Record(hub.ids.text(), entity, {}, {}, created_at=at, updated_at=at)
+def _born(hub: Hub, entity: str, links: list[Link], parents: Parents, at: str) -> Decided:
+    record = Record(born_as(links) or hub.ids.text(), entity, {}, {}, created_at=at, updated_at=at)
     for link in links:
         link.record = record.id
     return decide(hub, Loaded(record, links, born=True, parents=parents))
@@ -192,8 +237,12 @@ def _refuse(hub: Hub, work: Work, entity: str, refused: Sequence[tuple[list[Link
     problems: list[Problem] = []
     for links, message, cause in refused:
         for link in links:
+            if link.system == HUB:
+                problems.append(unborn(hub, link, cause, message))
+                continue
             binding = hub.binding(link.system, entity)
-            remedy = "Complete it there, or allow the system to create in the rules."
+            conditional = cause == UNBORN[0] and link.system in hub.book(entity).births
+            remedy = REMEDY if conditional else "Complete it there, or allow the system to create in the rules."
             problems.append(problem(hub, binding, link.external_id, cause, message, remedy=remedy))
     work.raise_problems(problems)
     work.place([(link.id, None, LinkState.INVALID, "") for links, _, _ in refused for link in links])
@@ -209,16 +258,22 @@ def _decide_page(hub: Hub, entity: str, report: Converged) -> bool:
             return False
         work.clear_dirty(entity, ids, LOOK)
         loaded = load(hub, work, ids)
-        decided = [decide(hub, one, everything=bool(one.conflicts or one.proposals)) for one in loaded]
-        _ask_about_deletions(hub, work, loaded)
+        seat(hub, work, loaded)
+        judged = judge(hub, work, loaded)
+        seat(hub, work, [one.one for one in judged])
+        weighed = [weigh(hub, one, everything=bool(one.conflicts or one.proposals)) for one in loaded]
+        ask_instead(hub, work, entity, weighed)
+        decided = [conclude(hub, one) for one in weighed]
+        with_endings(decided, judged)
         _save(hub, work, entity, decided, report)
+        report.endings.update(one.ending.fate for one in judged)
         _look_again(hub, work, entity, decided)
     hub.page_done()
     return True
 
 
 def _look_again(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]) -> None:
-    """At once where a side moved or ownership may have passed; later where a write in flight hides what is shown."""
+    """At once where a side moved; later where a write in flight hides what is shown, or when a hand-over may be."""
     hidden = [
         one.loaded.record.id
         for one in decided
@@ -229,15 +284,16 @@ def _look_again(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]) -
     work.mark_dirty(entity, [(record, Reason.OBSERVED, "", later) for record in hidden])
     moved = [one.loaded.record.id for one in decided if one.unsettled]
     work.mark_dirty(entity, [(record, Reason.DECISION, "", hub.at()) for record in moved])
-    passed = [one.loaded.record.id for one in decided if _may_pass(hub, one)]
+    follow_passages(hub, work, entity, decided)
+    passed = [one.loaded.record.id for one in decided if _has_an_owner_now(hub, one)]
     work.mark_dirty(entity, [(record, Reason.RULES, "", hub.at()) for record in passed])
 
 
-def _may_pass(hub: Hub, one: Decided) -> bool:
-    """Whether a value changed that says who owns others, while somebody proposes something."""
+def _has_an_owner_now(hub: Hub, one: Decided) -> bool:
+    """Whether a value changed that may give an owner to what every system kept for itself."""
     switches = hub.book(one.loaded.record.entity).switches()
-    waits = one.new_proposals or any(p.state == "open" for p in one.loaded.proposals)
-    return one.changed and bool(waits) and not switches.isdisjoint(one.verdicts)
+    apart = any(APART in link.holds.values() for link in one.loaded.links)
+    return one.changed and apart and not switches.isdisjoint(one.verdicts)
 
 
 def load(hub: Hub, work: Work, ids: Sequence[str]) -> list[Loaded]:
@@ -254,40 +310,9 @@ def load(hub: Hub, work: Work, ids: Sequence[str]) -> list[Loaded]:
         loaded[proposal.record].proposals.append(proposal)
     for attempt in work.attempts_of(records):
         loaded[attempt.record].attempts.append(attempt)
-    return join_parents(hub, work, list(loaded.values()))
-
-
-def _ask_about_deletions(hub: Hub, work: Work, loaded: Sequence[Loaded]) -> None:
-    """What ended in one system is never deleted elsewhere without a person; what is back there is no question."""
-    questions, moot = [], []
-    for one in loaded:
-        alive = {link.id for link in live_links(one.links)}
-        moot += [c for c in one.conflicts if c.type in ("delete", MERGE) and c.snapshot.get("link") in alive]
-        known = {c.snapshot.get("link") for c in one.conflicts if c.type in ("delete", MERGE)}
-        ended = [link for link in one.links if link.state == LinkState.ENDED and link.id not in known]
-        ended = [link for link in ended if not is_followed(work, link)]
-        questions += [_deletion(hub, one.record, link) for link in ended]
-    work.add_conflicts(questions)
-    for conflict in moot:
-        conflict.state, conflict.resolved_by, conflict.resolved_at = "closed", "engine", hub.at()
-    work.change_conflicts(moot)
-
-
-def _deletion(hub: Hub, record: Record, link: Link) -> Conflict:
-    return Conflict(
-        id=hub.ids.text(),
-        entity=record.entity,
-        type="delete",
-        record=record.id,
-        field="",
-        state="open",
-        opened_at=hub.at(),
-        note=f"deleted or merged away in {link.system}",
-        snapshot={
-            "link": link.id,
-            "sides": [{"system": link.system, "id": link.external_id, "by": link.changed_by, "at": link.changed_at}],
-        },
-    )
+    join_pins(work, loaded)
+    rest(loaded)
+    return listen(hub, work, join_parents(hub, work, list(loaded.values())))
 
 
 # -- saving --------------------------------------------------------------------------------------
@@ -295,19 +320,34 @@ def _deletion(hub: Hub, record: Record, link: Link) -> Conflict:
 
 def _save(hub: Hub, work: Work, entity: str, decided: Sequence[Decided], report: Converged) -> None:
     births = [one.loaded.record for one in decided if one.loaded.born]
+    come_back(hub, work, decided)
     work.add_records(births)
-    work.change_records([one.loaded.record for one in decided if one.verdicts and not one.loaded.born])
+    work.change_records(
+        [one.loaded.record for one in decided if (one.verdicts or one.passage_moved) and not one.loaded.born]
+    )
     work.settle_links([link for one in decided for link in one.settled])
     work.write_decisions(hub.run, hub.at(), [one.decision for one in decided if one.decision])
-    work.add_conflicts([c for one in decided for c in one.new_conflicts])
+    work.add_conflicts(routed(hub, [c for one in decided for c in one.new_conflicts]))
     work.change_conflicts([c for one in decided for c in one.conflicts])
-    work.add_proposals([p for one in decided for p in one.new_proposals])
+    work.add_proposals(routed(hub, [p for one in decided for p in one.new_proposals]))
     work.change_proposals([p for one in decided for p in one.proposals])
+    drop_released(work, decided)
     for link, name in [freed for one in decided for freed in one.freed]:
         work.solve_problems(link.system, [link.external_id], WRITES, hub.at(), field=name)
+    work.mark_dirty(entity, [(one.loaded.record.id, Reason.DUE, "", one.due) for one in decided if one.due])
+    _referring_elsewhere(hub, work, entity, decided)
     work.mark_dirty(entity, _deliveries(hub, decided))
     _wake_children(hub, work, entity, decided)
     _count(report, decided)
+
+
+def _referring_elsewhere(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]) -> None:
+    """Who refers to another record now has no trouble with one that was deleted."""
+    names = {name for name, field_ in hub.book(entity).shape.fields.items() if field_.reference}
+    for one in decided if names else ():
+        for name in names.intersection(one.verdicts) if one.changed and not one.loaded.born else ():
+            for link in one.loaded.links:
+                work.solve_problems(link.system, [link.external_id], (PARENT_ENDED,), hub.at(), field=name)
 
 
 def _wake_children(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]) -> None:
@@ -315,6 +355,7 @@ def _wake_children(hub: Hub, work: Work, entity: str, decided: Sequence[Decided]
     for child, fields in hub.rulebook.watchers(entity).items():
         changed = [d for d in decided if d.changed and not d.loaded.born and not fields.isdisjoint(d.verdicts)]
         work.mark_children(child, [d.loaded.record.id for d in changed], Reason.RULES, hub.at())
+    hold_children(hub, work, entity, decided)
 
 
 def _deliveries(hub: Hub, decided: Sequence[Decided]) -> list[tuple[str, str, str, str]]:
@@ -335,7 +376,8 @@ def owing(hub: Hub, loaded: Loaded, more: Sequence[Conflict] = ()) -> list[str]:
     systems = {
         link.system
         for link in live_links(loaded.links)
-        if owed(book.shape, record.document, _assumed(hub, link, loaded.attempts), closed)
+        if owed_deletion(hub, loaded, link)
+        or owed(book.shape, record.document, _assumed(hub, link, loaded.attempts), closed)
     }
     return sorted(systems | set(missing(hub, loaded, open_conflicts)))
 
@@ -348,16 +390,18 @@ def _assumed(hub: Hub, link: Link, attempts: Sequence[Intent]) -> View:
 
 
 def missing(hub: Hub, loaded: Loaded, conflicts: Sequence[Conflict]) -> list[str]:
-    """Systems that should hold this record and never did; none while a question about identity is open."""
+    """Systems that should hold this record and do not; none while a question about identity is open."""
     record = loaded.record
-    if record.lifecycle == MERGED or any(c.type in _IDENTITY and c.state == "open" for c in conflicts):
+    if record.lifecycle != ACTIVE or any(c.type in _IDENTITY and c.state == "open" for c in conflicts):
         return []
-    present = {link.system for link in loaded.links}
+    replaced = replaced_in(loaded.links)
+    present = {link.system for link in loaded.links} - replaced
     book = hub.book(record.entity)
-    return [s for s in book.wanted_in(book.joined(record.document, loaded.parents)) if s not in present]
+    wanted = [s for s in book.wanted_in(book.joined(record.document, loaded.parents.agreed)) if s not in present]
+    return wanted + sorted(replaced.difference(wanted))
 
 
-_IDENTITY = ("match", "delete", MERGE)
+_IDENTITY = ("match", DELETE, MERGE, *HOLDING)
 
 
 def _count(report: Converged, decided: Sequence[Decided]) -> None:

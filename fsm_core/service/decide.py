@@ -1,108 +1,116 @@
 """Turns loaded state into decided state for one record: verdicts, document, provenance, questions.
 
 No database here and no remote system; loading and saving is `converge`.
+Not here: what is told of a decision (`telling`), and what is known before it (`loaded`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
+from typing import Any
 
-from fsm_core.model.compare import Value, blank
-from fsm_core.ownership.rulebook import EntityBook
-from fsm_core.service.answers import DECIDED_BY, Answer, answers, keep_news
+from fsm_core.model.compare import blank
+from fsm_core.service.answers import Answer, answers, keep_news
+from fsm_core.service.expiry import end_proposals, set_ends
+from fsm_core.service.handover import (
+    NO_OWNERS,
+    Owners,
+    counting,
+    event,
+    following,
+    freed,
+    handed_over,
+    held,
+    passes,
+    waits,
+)
 from fsm_core.service.hub import Hub
-from fsm_core.state import Conflict, Decision, Doc, Intent, Link, LinkState, Proposal, Record, seconds
-from fsm_core.sync.record import UNDELIVERABLE, Held, View, decide_fields, fields_with_news, merged, settle
+from fsm_core.service.loaded import Decided, Loaded, Weighed, frozen_fields, live_links, sides, view_of
+from fsm_core.service.telling import (
+    DECIDED,
+    become_candidates,
+    decision_of,
+    provenance,
+    tell_proposals,
+    tell_provenance,
+    tell_questions,
+)
+from fsm_core.state import Conflict, Doc, Passage, seconds
+from fsm_core.sync.record import UNDELIVERABLE, Held, View, decide_fields, fields_with_news, is_news, merged, settle
 from fsm_core.sync.types import Outcome, Verdict
 
-ENGINE = "engine"
-_DECIDED = frozenset({Outcome.ACCEPT, Outcome.MERGED, Outcome.REVERT, Outcome.CONVERGED})
+
+def decide(hub: Hub, loaded: Loaded) -> Decided:
+    """Decide all fields with news, and say what to save."""
+    return conclude(hub, weigh(hub, loaded))
 
 
-@dataclass(slots=True)
-class Loaded:
-    """Everything known of one record."""
-
-    record: Record
-    links: list[Link]
-    conflicts: list[Conflict] = field(default_factory=list)
-    proposals: list[Proposal] = field(default_factory=list)
-    attempts: list[Intent] = field(default_factory=list)
-    """Writes whose end is not known."""
-    born: bool = False
-    parents: dict[str, Doc] = field(default_factory=dict)
-    """Agreed documents it refers to, by record, where conditions look into them."""
-
-
-@dataclass(slots=True)
-class Decided:
-    """Everything to be saved of one record."""
-
-    loaded: Loaded
-    changed: bool = False
-    """The agreed document is new."""
-    settled: list[Link] = field(default_factory=list)
-    decision: Decision | None = None
-    conflicts: list[Conflict] = field(default_factory=list)
-    new_conflicts: list[Conflict] = field(default_factory=list)
-    proposals: list[Proposal] = field(default_factory=list)
-    new_proposals: list[Proposal] = field(default_factory=list)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    unsettled: bool = False
-    """A side moved after a person's decision: to be decided on once more, at once."""
-    freed: list[tuple[Link, str]] = field(default_factory=list)
-    """Fields a system refused, which changed here or there since."""
-
-
-def live_links(links: Sequence[Link]) -> list[Link]:
-    """Links that take part."""
-    return [link for link in links if link.state == LinkState.LIVE]
-
-
-def in_flight(link: Link, attempts: Sequence[Intent]) -> bool:
-    """Whether a write to this link has no known end."""
-    return any(attempt.link == link.id for attempt in attempts)
-
-
-def view_of(hub: Hub, link: Link, attempts: Sequence[Intent] = ()) -> View:
-    """A link as the decision sees it; it shares the link's dictionaries.
-
-    A link with a write in flight shows what it was settled on: what it shows now may be our own doing.
-    """
-    binding = hub.bindings.get((link.system, link.entity))
-    waiting = link.base is not None and in_flight(link, attempts)
-    return View(
-        system=link.system,
-        now=dict(link.base or {}) if waiting else link.now,
-        base=link.base,
-        sent=link.sent,
-        holds=link.holds,
-        at=seconds(link.changed_at),
-        writable=binding.writable if binding else frozenset(),
-    )
-
-
-def frozen_fields(conflicts: Sequence[Conflict]) -> frozenset[str]:
-    """Fields held by an open question."""
-    return frozenset(conflict.field for conflict in conflicts if conflict.type == "field")
-
-
-def closed_fields(book: EntityBook, loaded: Loaded, conflicts: Sequence[Conflict]) -> frozenset[str]:
-    """Fields of which nothing is written now: in question, or kept by each system for itself."""
-    return frozen_fields(conflicts) | book.local(book.joined(loaded.record.document, loaded.parents))
-
-
-def decide(hub: Hub, loaded: Loaded, *, everything: bool = False) -> Decided:
-    """Decide all fields with news (or all fields), apply people's decisions, and say what to save."""
+def weigh(hub: Hub, loaded: Loaded, *, everything: bool = False) -> Weighed:
+    """What rules and people say of all fields with news (or of all fields). Nothing is moved by it."""
     book = hub.book(loaded.record.entity)
     views = {link.id: view_of(hub, link, loaded.attempts) for link in live_links(loaded.links)}
     seen = list(views.values())
-    given = answers(book.shape, loaded.record, seen, loaded.conflicts, loaded.proposals)
+    given = answers(book.shape, loaded.record, seen, loaded.conflicts, loaded.proposals, loaded.pins)
+    if owners := {} if given else _passing(hub, loaded, seen):
+        return Weighed(loaded, views, _checked(hub, loaded, _passed(hub, loaded, views, owners)), {}, owners)
     names = list(book.shape.fields) if everything else fields_with_news(book.shape, seen)
     verdicts = _verdicts(hub, loaded, seen, [name for name in names if name not in given], given)
     verdicts |= {name: answer.verdict for name, answer in given.items()}
-    return _applied(hub, loaded, views, _checked(hub, loaded, verdicts), given)
+    return Weighed(loaded, views, _checked(hub, loaded, verdicts), given, NO_OWNERS)
+
+
+def conclude(hub: Hub, weighed: Weighed) -> Decided:
+    """Make of the verdicts what is to be saved."""
+    loaded, given = weighed.loaded, weighed.given
+    if weighed.owners:
+        passed = _applied(hub, weighed)
+        _note_ends(hub, passed)
+        return passed
+    busy = {*given, *frozen_fields(loaded.conflicts)} if loaded.proposals else ()
+    ended = end_proposals(hub, loaded, weighed.verdicts, busy)
+    decided = _applied(hub, weighed)
+    decided.proposals += ended
+    _note_ends(hub, decided)
+    return decided
+
+
+def _note_ends(hub: Hub, decided: Decided) -> None:
+    """Look at the record again when what is proposed on it ends: this look took away the notice of it."""
+    loaded = decided.loaded
+    if loaded.proposals or decided.new_proposals:
+        asked = [c for c in (*loaded.conflicts, *decided.new_conflicts) if c.state == "open"]
+        set_ends(hub, decided, frozen_fields(asked))
+
+
+def _passing(hub: Hub, loaded: Loaded, views: Sequence[View]) -> Owners:
+    """The fields that are handed over now; none while there is anything else to decide first."""
+    book, record = hub.book(loaded.record.entity), loaded.record
+    if record.handover is None or not record.handover.since:
+        return {}
+    frozen = frozen_fields(loaded.conflicts)
+    if any(is_news(book.shape, v, name) for v in views for name in v.now if name not in frozen):
+        return {}
+    owners = passes(book, record.document, loaded.parents, record.handover.held)
+    return {} if waits(book, record, owners, sides(hub, loaded, loaded.conflicts), hub.at()) else owners
+
+
+def _passed(hub: Hub, loaded: Loaded, views: Mapping[int, View], owners: Owners) -> dict[str, Verdict]:
+    """What becomes of the fields of a record at its hand-over."""
+    book, record = hub.book(loaded.record.entity), loaded.record
+    rules = book.rules(book.in_force(record.document, loaded.parents.in_force, {}))
+    on = _held(hub, loaded, loaded.conflicts)
+    return handed_over(book, record, owners, rules, list(views.values()), on)
+
+
+def _held(hub: Hub, loaded: Loaded, conflicts: Sequence[Conflict]) -> Held:
+    """What holds the fields of a record while these questions are open."""
+    return Held(
+        frozen=frozen_fields(conflicts),
+        pins={name: (pin.value, pin.mode) for name, pin in loaded.pins.items()},
+        fixed=hub.book(loaded.record.entity).fixed(loaded.record.document),
+        silent=loaded.silent,
+    )
 
 
 def _verdicts(
@@ -111,21 +119,33 @@ def _verdicts(
     """Rules look at the agreed state before the change; at first contact the switch fields are agreed first."""
     book = hub.book(loaded.record.entity)
     waiting = [c for c in loaded.conflicts if c.state == "open" or c.field not in given]
-    held = Held(frozen=frozen_fields(waiting))
+    on = _held(hub, loaded, waiting)
     agreed = loaded.record.document
 
-    def decided(on: Doc, which: list[str]) -> dict[str, Verdict]:
+    def decided(seen: Mapping[str, Any], which: list[str]) -> dict[str, Verdict]:
         return decide_fields(
-            book.shape, book.rules(book.joined(on, loaded.parents)), agreed, views, which, held,
+            book.shape, book.rules(seen), agreed, views, which, on,
             lambda name: seconds(provenance(loaded.record, name).get("at")),
         )  # fmt: skip
 
     if all(view.base is not None for view in views):
-        return decided(agreed, names)
+        return decided(loaded.ruled(book), names)
     switches = [name for name in names if name in book.switches()]
-    first = decided(agreed, switches)
+    first = decided(loaded.ruled(book), switches)
     rest = [name for name in names if name not in first]
-    return first | decided(merged(book.shape, agreed, first), rest)
+    document = merged(book.shape, agreed, first)
+    passage = _following(hub, loaded, document, views)
+    seen = book.in_force(document, loaded.parents.in_force, passage.held if passage else {})
+    return first | decided(seen, rest)
+
+
+def _following(hub: Hub, loaded: Loaded, document: Doc, views: Sequence[View]) -> Passage | None:
+    """The hand-over that is about to be once the record says this; of one that said nothing yet none."""
+    if loaded.born or not loaded.record.document:
+        return None
+    met = {view.system for view in views if view.base is None}
+    book = hub.book(loaded.record.entity)
+    return following(book, loaded.record, document, loaded.parents, met, hub.at())
 
 
 def _checked(hub: Hub, loaded: Loaded, verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
@@ -134,203 +154,58 @@ def _checked(hub: Hub, loaded: Loaded, verdicts: dict[str, Verdict]) -> dict[str
     document = merged(shape, loaded.record.document, verdicts)
     for name, message in shape.faults(document):
         verdict = verdicts.get(name)
-        if verdict is not None and verdict.outcome in _DECIDED and not blank(loaded.record.document):
+        if verdict is not None and verdict.outcome in DECIDED and not blank(loaded.record.document):
             note = f"would make the record invalid: {message}"
             verdicts[name] = Verdict(Outcome.CONFLICT, loaded.record.document.get(name), note=note)
     return verdicts
 
 
-def _applied(
-    hub: Hub, loaded: Loaded, views: Mapping[int, View], verdicts: dict[str, Verdict], given: Mapping[str, Answer]
-) -> Decided:
+def _applied(hub: Hub, weighed: Weighed) -> Decided:
+    loaded, views, verdicts = weighed.loaded, weighed.views, weighed.verdicts
+    given, passed = weighed.given, weighed.owners
     shape = hub.book(loaded.record.entity).shape
-    decided = Decided(loaded, verdicts=verdicts)
+    decided = Decided(loaded, verdicts=verdicts, counted=counting(loaded.record))
     before = loaded.record.document
     document = merged(shape, before, verdicts)
+    told = _follow(hub, decided, document, list(views.values()), passed)
     for link in live_links(loaded.links):
         view = views[link.id]
         refused = {name for name, why in view.holds.items() if why == UNDELIVERABLE}
         for name, verdict in verdicts.items():
             settle(view, name, verdict)
+        freed(view, passed, verdicts)
         decided.unsettled |= keep_news(view, {n: a for n, a in given.items() if verdicts[n] is a.verdict})
         decided.freed += [(link, name) for name in sorted(refused - set(view.holds))]
         link.base, link.sent, link.holds = view.base, view.sent, view.holds
         decided.settled.append(link)
+    decided.unpinned = [loaded.pins[n] for n, verdict in verdicts.items() if verdict.unpins and n in loaded.pins]
     decided.changed = document != before or loaded.born
     if decided.changed and not loaded.born:
         loaded.record.version += 1
     loaded.record.document = document
     loaded.record.updated_at = hub.at()
     for name, verdict in verdicts.items():
-        _tell_provenance(hub, loaded, name, verdict, before)
-        _questions(hub, decided, name, verdict)
-        _proposals(hub, decided, name, verdict)
-    decided.decision = _decision(hub, loaded, verdicts, before)
+        tell_provenance(hub, loaded, name, verdict, before)
+        tell_questions(hub, decided, name, verdict)
+        tell_proposals(hub, decided, name, verdict)
+    become_candidates(hub, decided, passed)
+    decided.decision = decision_of(hub, loaded, verdicts, before, told)
+    if decided.decision is not None and decided.unpinned:
+        decided.decision.content["unpinned"] = [asdict(pin) for pin in decided.unpinned]
     return decided
 
 
-# -- provenance ----------------------------------------------------------------------------------
-
-
-def provenance(record: Record, name: str) -> Doc:
-    """Who said the value of this field, when, in which run, under which rules."""
-    found = record.provenance.get(name) or record.provenance.get("*") or {}
-    return dict(found)
-
-
-def _tell_provenance(hub: Hub, loaded: Loaded, name: str, verdict: Verdict, before: Doc) -> None:
-    if verdict.outcome not in (Outcome.ACCEPT, Outcome.MERGED, Outcome.CONVERGED):
-        return
-    if before.get(name) == loaded.record.document.get(name) and verdict.outcome is Outcome.CONVERGED:
-        return
-    said = next((link for link in loaded.links if link.system == verdict.source), None)
-    entry: Doc = {"run": hub.run, "rules": hub.rulebook.version, "note": verdict.note}
-    if said is not None:
-        entry |= {"system": said.system, "at": said.changed_at, "by": said.changed_by}
-    elif verdict.note.startswith(DECIDED_BY):
-        entry |= {"at": hub.at(), "by": verdict.note.removeprefix(DECIDED_BY), "person": True}
-    if verdict.provisional:
-        entry["provisional"] = True
-    loaded.record.provenance[name] = entry
-
-
-# -- questions -----------------------------------------------------------------------------------
-
-
-def _questions(hub: Hub, decided: Decided, name: str, verdict: Verdict) -> None:
-    existing = next((c for c in decided.loaded.conflicts if c.type == "field" and c.field == name), None)
-    if verdict.outcome is Outcome.CONFLICT:
-        if existing is None:
-            decided.new_conflicts.append(_conflict(hub, decided.loaded, name, verdict))
-        else:
-            existing.snapshot = _snapshot(decided.loaded, name)
-            decided.conflicts.append(existing)
-        return
-    if existing is None or not verdict.closes:
-        return
-    existing.state = "resolved" if existing.state == "decided" else "closed"
-    existing.resolved_by = existing.resolved_by or ENGINE
-    existing.resolved_at = existing.resolved_at or hub.at()
-    decided.conflicts.append(existing)
-
-
-def _conflict(hub: Hub, loaded: Loaded, name: str, verdict: Verdict) -> Conflict:
-    return Conflict(
-        id=hub.ids.text(),
-        entity=loaded.record.entity,
-        type="field",
-        record=loaded.record.id,
-        field=name,
-        state="open",
-        opened_at=hub.at(),
-        note=verdict.note,
-        snapshot=_snapshot(loaded, name),
-    )
-
-
-def _snapshot(loaded: Loaded, name: str) -> Doc:
-    return {
-        "agreed": loaded.record.document.get(name),
-        "agreed_from": provenance(loaded.record, name),
-        "sides": [
-            {
-                "system": link.system,
-                "id": link.external_id,
-                "value": link.now[name],
-                "base": (link.base or {}).get(name),
-                "at": link.changed_at,
-                "by": link.changed_by,
-            }
-            for link in live_links(loaded.links)
-            if name in link.now
-        ],
-    }
-
-
-# -- proposals -----------------------------------------------------------------------------------
-
-
-def _proposals(hub: Hub, decided: Decided, name: str, verdict: Verdict) -> None:
-    mine = [p for p in decided.loaded.proposals if p.field == name]
-    for system, value in verdict.proposals.items():
-        old = next((p for p in mine if p.system == system), None)
-        if old is not None:
-            old.value = value
-            decided.proposals.append(old)
-        else:
-            decided.new_proposals.append(_proposal(hub, decided.loaded, name, system, value))
-    if verdict.outcome not in _DECIDED:
-        return
-    same = hub.book(decided.loaded.record.entity).shape.fields[name].same
-    for proposal in mine:
-        if verdict.outcome is Outcome.CONVERGED and proposal.system not in verdict.settled:
-            continue
-        proposal.state = _ended(proposal, verdict, same(proposal.value, verdict.value))
-        proposal.decided_at = hub.at()
-        proposal.decided_by = proposal.decided_by or ENGINE
-        decided.proposals.append(proposal)
-
-
-def _ended(proposal: Proposal, verdict: Verdict, equal: bool) -> str:  # noqa: FBT001 - a plain fact
-    if proposal.state == "rejecting":
-        return "rejected"
-    if verdict.outcome is Outcome.CONVERGED:
-        return "withdrawn"
-    return "adopted" if equal else "superseded"
-
-
-def _proposal(hub: Hub, loaded: Loaded, name: str, system: str, value: Value) -> Proposal:
-    link = next(link for link in loaded.links if link.system == system)
-    return Proposal(
-        id=hub.ids.text(),
-        entity=loaded.record.entity,
-        record=loaded.record.id,
-        field=name,
-        system=system,
-        value=value,
-        agreed=loaded.record.document.get(name),
-        by=link.changed_by,
-        opened_at=hub.at(),
-    )
-
-
-# -- audit ---------------------------------------------------------------------------------------
-
-
-def _decision(hub: Hub, loaded: Loaded, verdicts: Mapping[str, Verdict], before: Doc) -> Decision | None:
-    told = {
-        name: _told(verdict, before.get(name))
-        for name, verdict in verdicts.items()
-        if _worth_telling(verdict, before.get(name), loaded.record.document.get(name))
-    }
-    if not told and not loaded.born:
-        return None
-    people = {v.note.removeprefix(DECIDED_BY) for v in verdicts.values() if v.note.startswith(DECIDED_BY)}
-    content: Doc = {"rules": hub.rulebook.version, "version": loaded.record.version, "fields": told}
-    if loaded.born:
-        content["links"] = [[link.system, link.external_id, link.method] for link in loaded.links]
-    return Decision(
-        id=hub.ids.text(),
-        record=loaded.record.id,
-        entity=loaded.record.entity,
-        actor=", ".join(sorted(people)) or ENGINE,
-        kind="create" if loaded.born else "decide",
-        content=content,
-    )
-
-
-def _worth_telling(verdict: Verdict, old: Value, new: Value) -> bool:
-    if verdict.outcome is Outcome.NOOP or verdict.note == "attached to open conflict":
-        return False
-    return verdict.outcome is not Outcome.CONVERGED or old != new or verdict.closes or bool(verdict.overruled)
-
-
-def _told(verdict: Verdict, old: Value) -> Doc:
-    told: Doc = {"outcome": verdict.outcome.value, "from": old, "to": verdict.value, "note": verdict.note}
-    if verdict.overruled:
-        told["overruled"] = dict(verdict.overruled)
-    if verdict.proposals:
-        told["proposed"] = dict(verdict.proposals)
-    if verdict.source:
-        told["source"] = verdict.source
-    return told
+def _follow(hub: Hub, decided: Decided, document: Doc, views: Sequence[View], passed: Owners) -> Doc:
+    """Keep what is held from now on; returns what the audit is told of it."""
+    record = decided.loaded.record
+    before, book = record.handover, hub.book(record.entity)
+    if before is None and (decided.loaded.born or book.rule_switches.isdisjoint(decided.verdicts)):
+        return {}
+    if passed:
+        record.handover = None
+    record.handover = _following(hub, decided.loaded, document, views)
+    decided.passage_moved = record.handover != before
+    if passed:
+        return event(before, None, passed, passed=True)
+    owners = passes(book, document, decided.loaded.parents, held(record))
+    return event(before, record.handover, owners, passed=False)

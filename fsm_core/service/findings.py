@@ -6,7 +6,7 @@ Not here: what the account gives (`capability`), and systems that cannot be reac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fsm_core.errors import HubError
@@ -51,7 +51,21 @@ def findings(hub: Hub, binding: Binding) -> list[Finding]:
     if binding.fault is not None:
         return [of_error(binding.fault, binding.entity)]
     told = [*_unseen(binding), *_unmapped(binding), *_closed(hub, binding), *_narrow(binding), *_advice(binding)]
-    return sorted(told, key=lambda one: one.severity)
+    told += _undeletable(hub, binding)
+    return sorted(_with_drift(binding, told), key=lambda one: one.severity)
+
+
+def _with_drift(binding: Binding, told: list[Finding]) -> Iterator[Finding]:
+    """What is new since the account was known: said with the finding it explains, else by itself."""
+    left = list(binding.watched.drifts)
+    for finding in told:
+        mine = [one for one in left if one.path in finding.paths]
+        left = [one for one in left if one not in mine]
+        news = "".join(f"; new: {one.sentence}" for one in mine)
+        yield replace(finding, message=finding.message + news, remedy=mine[0].remedy if mine else finding.remedy)
+    for one in left:
+        about = one.fields[0] if one.fields else ""
+        yield _finding(binding, Severity.WARNING, one.sentence, one.remedy, field=about, paths=(one.path,))
 
 
 def _finding(binding: Binding, severity: Severity, message: str, remedy: str, **about: object) -> Finding:
@@ -59,7 +73,9 @@ def _finding(binding: Binding, severity: Severity, message: str, remedy: str, **
 
 
 def _unseen(binding: Binding) -> Iterator[Finding]:
-    for name, paths in binding.unseen.items():
+    known = binding.capabilities.fields
+    hidden = {name: paths for name, paths in binding.unseen.items() if any(path not in known for path in paths)}
+    for name, paths in hidden.items():  # what is held for another reason is told as drift
         yield _finding(binding, Severity.WARNING, sentence(name, paths), REMEDY, field=name, paths=paths)
 
 
@@ -125,6 +141,17 @@ def _bare(binding: Binding, name: str, native: str) -> set[str]:
     """The described paths of one row of a field."""
     pairs = zip(binding.translation.native_of(name), binding.translation.bare_of(name), strict=True)
     return {bare for path, bare in pairs if path in native.split(", ")}
+
+
+def _undeletable(hub: Hub, binding: Binding) -> Iterator[Finding]:
+    """The rules delete everywhere, and the account does not."""
+    book = hub.book(binding.entity)
+    if book.delete is None or book.delete.on_owner_delete != "delete" or binding.capabilities.can_delete:
+        return
+    ending = book.shape.ending("deactivate")
+    instead = f"{ending[0]} becomes {ending[1]}" if ending and ending[0] in binding.writable else "a person is told"
+    message = f"the rules delete {binding.entity} records everywhere; here the hub cannot: {instead} instead"
+    yield _finding(binding, Severity.WARNING, message, "Give the hub's user the right to delete, or bear it.")
 
 
 def _advice(binding: Binding) -> Iterator[Finding]:

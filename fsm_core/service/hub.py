@@ -6,20 +6,23 @@ Not here: any step of the work (`pull`, `converge`, `push`).
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from fsm_core.drift.kinds import UNCHANGED, Watched
 from fsm_core.errors import BadMapping, Drift, HubError
 from fsm_core.model.entity import EntityShape
-from fsm_core.ownership.rulebook import EntityBook, Rulebook
-from fsm_core.ports import Capabilities, Connector, Document, FieldCapability, Json, Object, Rows
+from fsm_core.ownership.book import EntityBook
+from fsm_core.ownership.rulebook import Rulebook
+from fsm_core.ports import Capabilities, Connector, Deletes, Document, FieldCapability, Json, Object, Rows
 from fsm_core.state import Run, Store, stamp
 
 
@@ -172,11 +175,18 @@ class Binding:
     """Mapped fields that are neither read nor written here, and the paths the account does not show."""
     fault: HubError | None = None
     """Why this entity cannot be synchronised with this system at all."""
+    watched: Watched = UNCHANGED
+    """What drifted there since it was known."""
 
     @property
     def object(self) -> Object:
         """What is read there."""
         return self.translation.object
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether what a complete listing does not show may be gone, or outside the filter."""
+        return self.capabilities.deletes is Deletes.SWEEP or bool(self.object.filter)
 
 
 def bind(
@@ -194,10 +204,25 @@ def bind(
     a field of `required`, the place of our key, or what tells records apart is hidden.
     """
     unseen = _unseen(translation, capabilities)
-    shown = translation.without(unseen) if unseen else translation
+    shown, writable, creatable = _shown(translation, capabilities, unseen)
+    fault = _fault(translation, capabilities, {name: paths for name, paths in unseen.items() if name in required})
+    return Binding(system, entity, connector, shown, capabilities, writable, creatable, translation, unseen, fault)
+
+
+def without(binding: Binding, held: Mapping[str, tuple[str, ...]]) -> Binding:
+    """The same binding as if the account hid these fields, too."""
+    unseen = {**held, **binding.unseen}
+    shown, writable, creatable = _shown(binding.whole, binding.capabilities, unseen)
+    return replace(binding, translation=shown, writable=writable, creatable=creatable, unseen=unseen)
+
+
+def _shown(
+    translation: Translation, capabilities: Capabilities, unseen: Collection[str]
+) -> tuple[Translation, frozenset[str], frozenset[str]]:
+    """What is left of a mapping, and what of it may be written and given to new records."""
+    shown, known = translation.without(unseen) if unseen else translation, capabilities.fields
 
     def allowed(mapped: Callable[[str], bool], may: Callable[[FieldCapability], bool]) -> frozenset[str]:
-        known = capabilities.fields
         return frozenset(
             name
             for name in shown.canonical_fields
@@ -205,9 +230,7 @@ def bind(
         )
 
     writable = allowed(shown.writable, lambda field: field.writable)
-    creatable = allowed(shown.creatable, lambda field: field.creatable)
-    fault = _fault(translation, capabilities, {name: paths for name, paths in unseen.items() if name in required})
-    return Binding(system, entity, connector, shown, capabilities, writable, creatable, translation, unseen, fault)
+    return shown, writable, allowed(shown.creatable, lambda field: field.creatable)
 
 
 def _unseen(translation: Translation, capabilities: Capabilities) -> dict[str, tuple[str, ...]]:
@@ -298,6 +321,8 @@ class Hub:
     rulebook: Rulebook
     shapes: Mapping[str, EntityShape]
     bindings: Mapping[tuple[str, str], Binding]
+    stopped: Mapping[tuple[str, str], Binding] = field(default_factory=dict)
+    """Entities left out in a system that is used for others; the binding's `fault` says why."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ids: Ids = field(default_factory=Ids)
     worker: str = field(default_factory=lambda: f"{socket.gethostname()[:40]}-{os.getpid()}-{os.urandom(4).hex()}")
@@ -307,6 +332,8 @@ class Hub:
     """Longer than any system works on one request: only then is "not found" believed after a lost create."""
     page: int = 2000
     run: str = ""
+    told: set[tuple[str, ...]] = field(default_factory=set)
+    """What this hub told people once and need not look up again."""
     frozen: bool = False
     """Whether a run is open, with all that was there before it out of the collector's sight."""
 
@@ -351,6 +378,21 @@ PATIENT_COLLECTOR = (20_000, 20, 50)
 """Pages are trees of small documents without cycles: the usual thresholds walk them for a sixth of a run's time."""
 
 
+RUNS_BETWEEN_COLLECTIONS = 50
+"""Counting what there is would cost as much as a page."""
+_runs = itertools.count(1)
+
+
+def _freeze() -> None:
+    """Take what there is out of the collector's sight; now and then what earlier runs left in cycles is freed before.
+
+    Python's own full collections never come about in a process of many runs: every thaw puts them off.
+    """
+    if next(_runs) % RUNS_BETWEEN_COLLECTIONS == 0:
+        gc.collect()
+    gc.freeze()
+
+
 class _Running(AbstractContextManager[Run]):
     def __init__(self, hub: Hub, kind: str) -> None:
         self._hub = hub
@@ -362,7 +404,7 @@ class _Running(AbstractContextManager[Run]):
         self._before = self._hub.run, self._hub.frozen
         self._hub.run = self._run.id
         self._thresholds = gc.get_threshold()
-        gc.freeze()
+        _freeze()
         self._hub.frozen = True
         gc.set_threshold(*PATIENT_COLLECTOR)
         return self._run

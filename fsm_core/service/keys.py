@@ -20,8 +20,20 @@ UNPACK = struct.Struct(">q").unpack
 
 def numberer(hub: Hub, entity: str) -> Callable[[Doc], list[int]]:
     """A function from what a link shows to the numbers of its keys."""
-    readers = [(f"{entity}\0{name}\0", read) for name, read in hub.book(entity).readers]
-    return lambda shown: [_number(head + value) for head, read in readers for value in read(shown)]
+    book = hub.book(entity)
+    readers = [(f"{entity}\0{name}\0", read) for name, read in (*book.readers, *book.alike.blocks)]
+
+    def numbers(shown: Doc) -> list[int]:
+        return [_number(head + value) for head, read in readers for value in read(shown)]
+
+    if not book.finders:
+        return numbers
+    return lambda shown: numbers(shown) + found_by(entity, book.found_by(shown))
+
+
+def found_by(entity: str, keys: Iterable[tuple[str, str]]) -> list[int]:
+    """The numbers of keys by which checks for double entry find records; no key of the rules has such a name."""
+    return [_number(f"{entity}\0?{name}\0{value}") for name, value in sorted(keys)]
 
 
 def numbers_of(hub: Hub, entity: str, value: str) -> list[int]:
@@ -34,6 +46,11 @@ def keys_of(hub: Hub, entity: str, links: Iterable[tuple[int, Doc]]) -> list[tup
     """The keys of these links, from what they show."""
     readers = hub.book(entity).readers
     return [(number, [(name, value) for name, read in readers for value in read(shown)]) for number, shown in links]
+
+
+def blocks_of(hub: Hub, entity: str, shown: Doc) -> list[int]:
+    """The numbers of the blocks in which what is like this is looked for."""
+    return numbered(entity, [(name, value) for name, read in hub.book(entity).alike.blocks for value in read(shown)])
 
 
 def numbered(entity: str, keys: Keys) -> list[int]:

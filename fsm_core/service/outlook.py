@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 
-from fsm_core.ownership.rulebook import EntityBook
+from fsm_core.ownership.book import EntityBook
 from fsm_core.service.converge import missing
-from fsm_core.service.decide import Loaded, closed_fields, frozen_fields, in_flight, live_links, view_of
+from fsm_core.service.handover import Wait, Why, held
 from fsm_core.service.hub import Hub
+from fsm_core.service.loaded import Loaded, closed_fields, frozen_fields, in_flight, live_links, view_of
+from fsm_core.service.passing import awaited
 from fsm_core.service.problems import TOO_OFTEN, WRITES
-from fsm_core.state import Conflict, Link, Problem, Reason
+from fsm_core.service.removal import owed_deletion
+from fsm_core.state import Conflict, Link, Problem, Proposal, Reason
 from fsm_core.sync.record import DIVERGED, PROPOSED, UNDELIVERABLE, View, owed
+from fsm_core.sync.types import Rule
 
 
 class Await(StrEnum):
@@ -24,12 +30,14 @@ class Await(StrEnum):
 
     WRITE = "write"
     CREATE = "create"
+    DELETE = "delete"
     LOOK = "look"
     DECIDE = "decide"
     CONFLICT = "conflict"
     PROPOSAL = "proposal"
     ANSWERED = "answered"
     PARENT = "parent"
+    HANDOVER = "handover"
     PROBLEM = "problem"
     KEPT = "kept"
     STOPPED = "stopped"
@@ -66,12 +74,13 @@ def outlook(hub: Hub, waiting: Waiting, names: Sequence[str]) -> dict[str, list[
     one = waiting.loaded
     book = hub.book(one.record.entity)
     waiting = replace(waiting, views={link.id: _view(hub, waiting, link) for link in live_links(one.links)})
-    everywhere = [*_identity(one), *_births(hub, waiting)]
+    everywhere = [*_identity(one), *_births(hub, waiting), *_deaths(hub, one)]
     if (Reason.RULES, "") in waiting.due:
         everywhere.append(Next(Await.DECIDE, "the next round decides it again: the rules changed"))
     found = {}
+    passing = _handover(hub, one)
     for name in names:
-        told = [*_answers(book, waiting, name), *_per_system(book, waiting, name), *everywhere]
+        told = [*_answers(book, waiting, name), *_per_system(book, waiting, name), *passing.get(name, []), *everywhere]
         found[name] = told or [_nothing(waiting, name)]
     return found
 
@@ -87,22 +96,33 @@ def _view(hub: Hub, waiting: Waiting, link: Link) -> View:
 
 def _answers(book: EntityBook, waiting: Waiting, name: str) -> Iterator[Next]:
     one = waiting.loaded
-    for conflict in one.conflicts:
-        if conflict.type == "field" and conflict.field == name:
-            yield _asked(conflict)
+    asked = [conflict for conflict in one.conflicts if conflict.type == "field" and conflict.field == name]
+    yield from map(_asked, asked)
+    pin = one.pins.get(name)
+    if pin and not asked and not book.shape.fields[name].same(one.record.document.get(name), pin.value):
+        yield Next(Await.ANSWERED, f"the next round makes what {pin.by} pinned the agreed value")
     for proposal in one.proposals:
         if proposal.field != name:
             continue
         mine = (proposal.system, proposal.id)
         if proposal.state == "open":
-            agreed = book.joined(one.record.document, one.parents)
-            owner = book.rules(agreed)[name].owner or "a person"
-            words = f"proposal {_end(proposal.id)} of {proposal.system} waits for {owner}, or to be adopted or rejected"
+            rule = book.rules(one.ruled(book))[name]
+            words = (
+                f"proposal {_end(proposal.id)} of {proposal.system} waits for {rule.owner or 'a person'}, "
+                f"or to be adopted or rejected{_until(rule, proposal)}"
+            )
             yield Next(Await.PROPOSAL, words, *mine)
         else:
             answer = "adopts" if proposal.state == "adopting" else "rejects"
             words = f"the next round {answer} proposal {_end(proposal.id)}, as {proposal.decided_by} decided"
             yield Next(Await.ANSWERED, words, *mine)
+
+
+def _until(rule: Rule, proposal: Proposal) -> str:
+    if proposal.due_at is None:
+        return ""
+    then = "each side keeps what it says" if rule.proposal_end == "keep" else "the agreed value is written back"
+    return f"; after {proposal.due_at[:16].replace('T', ' ')} UTC {then}"
 
 
 def _asked(conflict: Conflict) -> Next:
@@ -118,6 +138,44 @@ def _identity(one: Loaded) -> Iterator[Next]:
         if conflict.type != "field" and conflict.state == "open":
             words = f"the record waits for an answer to conflict {_end(conflict.id)} ({conflict.note})"
             yield Next(Await.CONFLICT, words, id=conflict.id)
+
+
+# -- who will own it -----------------------------------------------------------------------------
+
+
+def _handover(hub: Hub, one: Loaded) -> dict[str, list[Next]]:
+    """Per field that is about to pass to another owner: when, or what that waits for."""
+    owners, found = awaited(hub, one)
+    return {
+        name: [
+            Next(Await.HANDOVER, f"passes from {a} to {b} {words}", b)
+            for words in [_when(hub, one, wait) for wait in found if wait.system in ("", b)] or ["in the next round"]
+        ]
+        for name, (a, b) in owners.items()
+    }
+
+
+def _when(hub: Hub, one: Loaded, wait: Wait) -> str:
+    match wait.why:
+        case Why.DWELL:
+            left = datetime.fromisoformat(wait.until) - hub.now()
+            switch = " and ".join(sorted(held(one.record)))
+            return f"in {duration(left)}, unless {switch} goes back before"
+        case Why.FACTS:
+            return f"once {' and '.join(wait.fields)} {'is' if len(wait.fields) == 1 else 'are'} stated"
+        case Why.LINK:
+            return f"once {wait.system} has the record"
+        case Why.DELIVERY:
+            return f"once {wait.system} was told what changed before"
+
+
+def duration(left: timedelta) -> str:
+    """A time to come in words, by its largest unit, rounded up."""
+    minutes = max(1, ceil(left.total_seconds() / 60))
+    for size, unit in ((1440, "day"), (60, "hour")):
+        if minutes > size:
+            return f"{ceil(minutes / size)} {unit}s"
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"
 
 
 # -- what will be done where ---------------------------------------------------------------------
@@ -210,6 +268,12 @@ def _births(hub: Hub, waiting: Waiting) -> Iterator[Next]:
             yield Next(Await.PARENT, words, system, parents[0])
         else:
             yield Next(Await.CREATE, f"the record will be created in {system} in the next round", system)
+
+
+def _deaths(hub: Hub, one: Loaded) -> Iterator[Next]:
+    for link in live_links(one.links):
+        if owed_deletion(hub, one, link):
+            yield Next(Await.DELETE, f"the record will be deleted in {link.system} in the next round", link.system)
 
 
 def _nothing(waiting: Waiting, name: str) -> Next:

@@ -6,31 +6,48 @@ Not here: new attempts (`push`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from fsm_core.ports import Action, Change, KeyRef, Page, State
 from fsm_core.service.hub import Binding, Hub
 from fsm_core.service.pull import Pulled, land, prepared
 from fsm_core.service.references import shown
+from fsm_core.service.removal import is_gone, settle_removed
 from fsm_core.service.settle import Delivery, settle_delivered
 from fsm_core.state import Doc, Intent, IntentState, Reason, Work
 
 
-def probe_open(hub: Hub, binding: Binding) -> tuple[set[str], int, int]:
-    """Settle open attempts; returns records that must not be written yet, attempts ended, renderings seen."""
+@dataclass(slots=True)
+class Probed:
+    """What became of open attempts."""
+
+    waiting: set[str] = field(default_factory=set)
+    """Records that must not be written yet."""
+    ended: int = 0
+    """Attempts whose end is known now."""
+    rendered: int = 0
+    """Values the system shows in its own rendering."""
+    lost: dict[str, Intent] = field(default_factory=dict)
+    """Attempts that never arrived, by record."""
+
+
+def probe_open(hub: Hub, binding: Binding) -> Probed:
+    """Settle open attempts."""
     with hub.store.begin() as work:
         open_intents = work.open_intents(binding.entity, binding.system)
     at = hub.at()
     free = [i for i in open_intents if i.state == IntentState.UNKNOWN or i.lease_until <= at or i.worker == hub.worker]
     waiting = {intent.record for intent in open_intents} - {intent.record for intent in free}
     if not free:
-        return waiting, 0, 0
+        return Probed(waiting)
     refs = [i.external_id or KeyRef(binding.object.key, i.record) for i in free]
     read = binding.connector.read(binding.object, refs)
     with hub.store.begin() as work:
         rendered, moved = _judge(hub, work, binding, list(zip(free, read, strict=True)))
     observe(hub, binding, moved)
     unknown = {intent.record for intent in free if intent.state == IntentState.UNKNOWN}
-    return waiting | unknown, len(free) - len(unknown), rendered
+    lost = {intent.record: intent for intent in free if intent.state == IntentState.STALE}
+    return Probed(waiting | unknown, len(free) - len(unknown), rendered, lost)
 
 
 def observe(hub: Hub, binding: Binding, changes: Sequence[Change]) -> None:
@@ -40,11 +57,14 @@ def observe(hub: Hub, binding: Binding, changes: Sequence[Change]) -> None:
 
 
 def _judge(hub: Hub, work: Work, binding: Binding, found: list[tuple[Intent, Change]]) -> tuple[int, list[Change]]:
-    deliveries, moved = [], []
+    deliveries, moved, removed = [], [], []
     read = shown(hub, work, binding, [change for _, change in found])
     for (intent, change), said in zip(found, read, strict=True):
         if _arrived(hub, binding, intent, change, said.values):
             intent.state = IntentState.DELIVERED
+            if intent.action == Action.DELETE:
+                removed.append(intent.link)
+                continue
             # of a create in several parts only what is shown is known to have arrived
             whole = intent.action != Action.CREATE
             deliveries.append(Delivery(intent.record, intent.link, intent.payload, change, change.id, whole=whole))
@@ -53,6 +73,7 @@ def _judge(hub: Hub, work: Work, binding: Binding, found: list[tuple[Intent, Cha
         else:
             intent.state = IntentState.STALE
             moved.append(change)
+    settle_removed(hub, work, binding, [link for link in removed if link is not None])
     rendered = settle_delivered(hub, work, binding, deliveries).rendered
     work.change_intents([intent for intent, _ in found])
     over = [intent.record for intent, _ in found if intent.state == IntentState.STALE]
@@ -68,7 +89,9 @@ def _may_still_arrive(hub: Hub, binding: Binding, intent: Intent) -> bool:
 
 
 def _arrived(hub: Hub, binding: Binding, intent: Intent, change: Change, values: Doc) -> bool:
-    """Whether the system shows what the attempt wrote, or its own rendering of it."""
+    """Whether the system shows what the attempt wrote, or its own rendering of it; of a deletion nothing any more."""
+    if intent.action == Action.DELETE:
+        return is_gone(change.state)
     if change.state is not State.LIVE:
         return False
     if intent.action == Action.CREATE:

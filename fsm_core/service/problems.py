@@ -21,11 +21,18 @@ _REFUSALS = (
     "missingpermission",
     "warning",
     "locked",
+    "stale",
 )
 WRITES = tuple(f"write {refusal}" for refusal in _REFUSALS)
 """Causes of a write that was not taken, or taken with a warning."""
 TOO_OFTEN = "written too often"
 """The cause of a link that is not written to until a person says so."""
+NORMALISED = "normalised by target"
+"""The note on a field that a system keeps in a form of its own; told once."""
+NOT_DELETED = "not deleted"
+"""The cause of a record that was to be deleted in a system that does not delete."""
+PARENT_ENDED = "parent deleted"
+"""The cause of a record that refers to one that is over."""
 UNBORN = ("creation not allowed", "incomplete")
 """Causes of a record that could not be made."""
 

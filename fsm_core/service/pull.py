@@ -21,7 +21,7 @@ from fsm_core.service.keys import numberer, replace_keys
 from fsm_core.service.problems import problem
 from fsm_core.service.references import mapped, meant, park
 from fsm_core.service.unseen import keep_hidden
-from fsm_core.state import GONE, Arrival, Doc, Known, LinkState, Problem, Reason, Sighting, Work, stamp
+from fsm_core.state import GONE, LEFT, Arrival, Doc, Known, LinkState, Problem, Reason, Sighting, Work, stamp
 
 UNREADABLE = "unreadable value"
 
@@ -38,6 +38,8 @@ class Pulled:
     gone: int = 0
     listed: int = 0
     """Living records among `seen`."""
+    ids: set[str] | None = None
+    """Of those records, where it matters which are not among them."""
     complete: bool = False
 
 
@@ -50,6 +52,8 @@ class Landing:
     faults: list[Problem]
     cursor: str | None
     complete: bool
+    left: list[str] = field(default_factory=list)
+    """Ids of what the mapping leaves out: if it was known, it is not synchronised any more."""
     arrivals: list[Arrival] | None = None
     """The sightings as first ones, where nothing of their object was known when the pass began."""
 
@@ -65,7 +69,7 @@ class _Sorted:
 
 def pull(hub: Hub, binding: Binding, *, full: bool = False) -> Pulled:
     """Land everything since the stored cursor, or everything there is. Raises `Retry` and `Misconfigured`."""
-    report = Pulled(binding.system)
+    report = Pulled(binding.system, ids=set() if binding.sweeps else None)
     for landing in landings(hub, binding, full=full):
         land(hub, binding, landing, report)
     return report
@@ -98,7 +102,7 @@ def _ahead(hub: Hub, binding: Binding, since: str | None, *, first: bool) -> Ite
 def prepared(hub: Hub, binding: Binding, page: Page, *, first: bool = False) -> Landing:
     """Translate a page. Needs no state, so that it can be done while another page is stored."""
     latest = {change.id: change for change in page.changes}
-    landing = Landing([], [], [], page.cursor, page.complete, [] if first else None)
+    landing = Landing([], [], [], page.cursor, page.complete, arrivals=[] if first else None)
     decode, arrive = binding.translation.decode, _arriving(hub, binding, len(latest))
     numbers = iter(hub.ids.numbers(len(latest) if first else 0))
     for change in latest.values():
@@ -107,6 +111,7 @@ def prepared(hub: Hub, binding: Binding, page: Page, *, first: bool = False) -> 
             continue
         decoded = decode(change.document)
         if decoded.ignored:
+            landing.left.append(change.id)
             continue
         seen = sighting(change, decoded.values)
         landing.sightings.append(seen)
@@ -132,6 +137,8 @@ def land(hub: Hub, binding: Binding, landing: Landing, report: Pulled) -> None:
     report.pages += 1
     report.seen += len(landing.sightings) + len(landing.gone)
     report.listed += len(landing.sightings)
+    if report.ids is not None and landing.arrivals is None:
+        report.ids.update(seen.external_id for seen in landing.sightings)
     report.new += new
     report.changed += changed
     report.gone += ended
@@ -141,7 +148,7 @@ def land(hub: Hub, binding: Binding, landing: Landing, report: Pulled) -> None:
 
 def _compared(hub: Hub, work: Work, binding: Binding, landing: Landing, at: str) -> tuple[int, int, int]:
     """Store what is new, changed and gone; how many of each there were."""
-    ids = [seen.external_id for seen in landing.sightings] + [change.id for change in landing.gone]
+    ids = [*(seen.external_id for seen in landing.sightings), *(change.id for change in landing.gone), *landing.left]
     known = work.known_links(binding.system, binding.object.name, binding.entity, ids)
     found = _sort(hub, keep_hidden(hub, work, binding, landing.sightings, known), known)
     told = meant(hub, work, binding, found.added, found.changed)
@@ -151,6 +158,7 @@ def _compared(hub: Hub, work: Work, binding: Binding, landing: Landing, at: str)
     _change(hub, work, binding, found.changed, at)
     work.solve_problems(binding.system, [seen.external_id for _, seen in found.changed], (UNREADABLE,), at)
     ended = _end(work, binding, landing.gone, known, at)
+    ended += let_go(work, binding, [known[id_] for id_ in landing.left if id_ in known], at)
     if told is not None:
         left = {change.id: known[change.id] for change in landing.gone if change.id in known}
         park(work, binding, told, found.added, found.changed, left, at)
@@ -234,12 +242,12 @@ def _reasons(changed: list[tuple[Known, Sighting]], diffs: Mapping[int, Doc]) ->
     """Records to be looked at, and why.
 
     What says the same in other words (another id of the same parent, a blank field that is shown for the first time)
-    is no edit, and no news for the guard.
+    is no edit, and no news for the guard. What a further record of a system says is nothing to its record.
     """
     return {
         (old.record, Reason.OBSERVED if diffs[old.id] or old.state in GONE else Reason.RELEASED)
         for old, _ in changed
-        if old.record
+        if old.record and old.state != LinkState.FURTHER
     }
 
 
@@ -257,3 +265,15 @@ def _end(work: Work, binding: Binding, gone: list[Change], known: dict[str, Know
     work.end_links(at, [(old.id, survivor) for old, survivor in ended])
     work.mark_dirty(binding.entity, [(old.record, Reason.OBSERVED, "", at) for old, _ in ended if old.record])
     return len(ended)
+
+
+def let_go(work: Work, binding: Binding, known: Sequence[Known], at: str) -> int:
+    """These exist there and are none of our business any more; returns how many were until now."""
+    left = [one for one in known if one.state not in (*GONE, LinkState.DETACHED)]
+    if not left:
+        return 0
+    work.end_links(at, [(one.id, "") for one in left])
+    work.place([(one.id, one.record, LinkState.ENDED if one.record else LinkState.UNLINKED, LEFT) for one in left])
+    work.drop_references([one.id for one in left])
+    work.mark_dirty(binding.entity, [(one.record, Reason.OBSERVED, "", at) for one in left if one.record])
+    return len(left)

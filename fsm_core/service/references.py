@@ -15,7 +15,7 @@ from fsm_core.model.compare import canonical, digest
 from fsm_core.ports import Change
 from fsm_core.service.hub import Binding, Hub
 from fsm_core.state import Doc, Known, LinkState, Reason, Sighting, Work
-from fsm_core.state_references import Target, Wait
+from fsm_core.state_references import Reference, Target, Wait
 
 ORPHAN = "waiting for its parent"
 """The cause of the problem of what is parked."""
@@ -23,13 +23,21 @@ HOPS = 10
 """How often a survivor may itself have been merged away."""
 
 
+class Meaning(NamedTuple):
+    """What an external id stands for."""
+
+    record: str
+    via: str | None
+    """The id, where it is a further one of its system."""
+
+
 @dataclass(slots=True)
 class Said:
     """One document with record ids in its references; what is not known is left out, and waits."""
 
     values: Doc
-    means: list[tuple[str, str]] = field(default_factory=list)
-    """Parent record and field."""
+    means: list[tuple[str, str, str | None]] = field(default_factory=list)
+    """Parent record and field, and the id of a further record of the system where it says that."""
     waits: list[tuple[str, str, str]] = field(default_factory=list)
     """Field, entity and external id."""
 
@@ -40,7 +48,7 @@ class Meant:
 
     fields: Collection[str] = ()
     """The reference fields it shows; what it hides is left as it was."""
-    means: list[tuple[str, int, str]] = field(default_factory=list)
+    means: list[Reference] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     parked: set[int] = field(default_factory=set)
     """Links that may not be without what they wait for."""
@@ -87,8 +95,8 @@ def _aims(hub: Hub, binding: Binding, fields: Mapping[str, str]) -> dict[str, tu
 
 
 def _note(told: Meant, link: int, said: Said, aims: Mapping[str, tuple[str, str]], required: Sequence[str]) -> None:
-    for parent, name in said.means:
-        told.means.append((parent, link, name))
+    for parent, name, via in said.means:
+        told.means.append(Reference(parent, link, name, via))
     for name, entity, external_id in said.waits:
         told.waits.append(Wait(link, name, *aims[entity], entity, external_id))
         if name in required:
@@ -132,23 +140,23 @@ def _said(hub: Hub, work: Work, system: str, fields: Mapping[str, str], document
     return [_one(fields, known, document) for document in documents]
 
 
-def _one(fields: Mapping[str, str], known: Mapping[str, Mapping[str, str]], document: Doc) -> Said:
+def _one(fields: Mapping[str, str], known: Mapping[str, Mapping[str, Meaning]], document: Doc) -> Said:
     said = Said(dict(document))
     for name, entity in fields.items():
         external_id = document.get(name)
         if not external_id:
             continue
-        record = known[entity].get(external_id)
-        if record is None:
+        meaning = known[entity].get(external_id)
+        if meaning is None:
             del said.values[name]
             said.waits.append((name, entity, external_id))
         else:
-            said.values[name] = record
-            said.means.append((record, name))
+            said.values[name] = meaning.record
+            said.means.append((meaning.record, name, meaning.via))
     return said
 
 
-def _records(hub: Hub, work: Work, system: str, entity: str, ids: set[str]) -> dict[str, str]:
+def _records(hub: Hub, work: Work, system: str, entity: str, ids: set[str]) -> dict[str, Meaning]:
     """The records behind external ids; behind one that was merged away, the survivor's."""
     obj = _object(hub, system, entity)
     if not obj or not ids:
@@ -160,25 +168,26 @@ def _records(hub: Hub, work: Work, system: str, entity: str, ids: set[str]) -> d
         if not more:
             break
         found |= more
-    return {one: record for one in ids if (record := _last(found, one)) is not None}
+    return {one: meaning for one in ids if (meaning := _last(found, one)) is not None}
 
 
 def _passed_on(known: Target) -> bool:
     return known.state == LinkState.ENDED and bool(known.merged_into)
 
 
-def _last(found: Mapping[str, Target], external_id: str) -> str | None:
+def _last(found: Mapping[str, Target], external_id: str) -> Meaning | None:
     """The record at the end of a chain of merges, or the last one on the way."""
-    record = None
+    meaning = None
     for _hop in range(HOPS):
         known = found.get(external_id)
         if known is None:
             break
-        record = known.record or record
+        if known.record:
+            meaning = Meaning(known.record, external_id if known.state == LinkState.FURTHER else None)
         if not _passed_on(known):
             break
         external_id = known.merged_into or ""
-    return record
+    return meaning
 
 
 def content_hash(binding: Binding, change: Change, hidden: Doc) -> bytes:

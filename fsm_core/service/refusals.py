@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from fsm_core.errors import HubError, Locked, Misconfigured, Retry, Stale, UnknownOutcome
 from fsm_core.ports import Written
-from fsm_core.service.decide import Loaded
 from fsm_core.service.hub import Binding, Hub
+from fsm_core.service.loaded import Loaded
+from fsm_core.service.passing import wake
 from fsm_core.service.problems import from_error
 from fsm_core.state import Doc, Intent, Link, Problem, Reason, Work
 from fsm_core.sync.record import UNDELIVERABLE
@@ -28,6 +29,7 @@ class Pushed:
     system: str
     creates: int = 0
     updates: int = 0
+    deletes: int = 0
     refused: int = 0
     stale: int = 0
     unknown: int = 0
@@ -37,16 +39,21 @@ class Pushed:
     """Values the system shows in its own rendering."""
     stopped: str = ""
     """Why the system was left alone for the rest of the run."""
+    off: str = ""
+    """That a person switched writing to it off, and who."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """Records that somebody changed there just before the write, with their ids there."""
 
     @property
     def delivered(self) -> int:
         """Records written."""
-        return self.creates + self.updates
+        return self.creates + self.updates + self.deletes
 
     def add(self, batch: Pushed) -> None:
         """Count what became of one batch."""
-        for name in ("creates", "updates", "refused", "stale", "unknown", "found", "normalised"):
+        for name in ("creates", "updates", "deletes", "refused", "stale", "unknown", "found", "normalised"):
             setattr(self, name, getattr(self, name) + getattr(batch, name))
+        self.moved |= batch.moved
 
 
 @dataclass(slots=True)
@@ -58,7 +65,11 @@ class Task:
     values: Doc
     spoken: Doc = field(default_factory=dict)
     """The same with the system's own ids where it refers to something."""
+    removes: bool = False
+    """The record is to be deleted there."""
     intent: Intent | None = None
+    before: Intent | None = None
+    """The last attempt, where it never arrived: the same write is the same attempt."""
     written: Written = field(default_factory=Written)
 
 
@@ -80,6 +91,7 @@ def sort_failures(hub: Hub, work: Work, binding: Binding, tasks: Sequence[Task],
     work.mark_dirty(binding.entity, [(t.loaded.record.id, Reason.OBSERVED, "", hub.at()) for t in stale])
     report.refused += len(refused)
     report.stale += len(stale)
+    report.moved |= {t.loaded.record.id: _known_as(t) for t in stale}
     report.unknown += sum(isinstance(t.written.error, UnknownOutcome) for t in failed)
 
 
@@ -115,6 +127,7 @@ def refuse(hub: Hub, work: Work, binding: Binding, tasks: Sequence[Task]) -> Non
             work.clear_dirty(binding.entity, [record], [Reason.DELIVER], binding.system)
     work.settle_links(aside)
     work.raise_problems(problems)
+    wake(hub, work, binding.entity, [task.loaded.record for task in tasks])
 
 
 def _held(link: Link, name: str) -> Link:

@@ -13,7 +13,7 @@ from fsm_core.service.keys import replace_keys
 from fsm_core.service.problems import problem
 from fsm_core.service.references import ORPHAN, mapped
 from fsm_core.state import Doc, Link, LinkState, Reason, Work
-from fsm_core.state_references import Orphan
+from fsm_core.state_references import Orphan, Reference
 
 
 def refers(hub: Hub, entity: str) -> frozenset[str]:
@@ -43,24 +43,24 @@ def _aim(hub: Hub, entity: str) -> None:
             work.aim(entity, *place, hub.bindings[place].object.name)
 
 
-def _release(hub: Hub, work: Work, entity: str, rows: Sequence[tuple[int, str, str]]) -> None:
+def _release(hub: Hub, work: Work, entity: str, rows: Sequence[Reference]) -> None:
     at, required = hub.at(), hub.book(entity).shape.required
-    links = {link.id: link for link in work.links({number for number, _, _ in rows})}
+    links = {link.id: link for link in work.links({row.link for row in rows})}
     before = [(link.id, dict(link.now)) for link in links.values()]
     journal: dict[int, Doc] = defaultdict(dict)
-    for number, name, record in rows:
+    for record, number, name, _ in rows:
         link = links[number]
         link.now[name] = record
         if link.record is not None:
             journal[number][name] = [(link.base or {}).get(name), record]
-    work.release([(number, name) for number, name, _ in rows])
+    work.release([(row.link, row.field) for row in rows])
     still = work.waiting_fields(links)
     whole = [link for link in links.values() if still.get(link.id, {}).keys().isdisjoint(required)]
     for link in whole:
         if link.state == LinkState.PARKED:
             link.state = LinkState.LIVE
     work.rewrite_links(list(links.values()))
-    work.put_references([(record, number, name) for number, name, record in rows])
+    work.put_references(rows)
     replace_keys(hub, work, entity, before, [(link.id, link.now) for link in links.values()])
     work.write_journal(hub.run, at, [(n, links[n].changed_by, changes) for n, changes in journal.items()])
     work.mark_dirty(entity, [(x.record, Reason.RELEASED, "", at) for x in links.values() if x.record is not None])

@@ -15,9 +15,9 @@ from typing import Any
 
 from fsm_core.history import History, Moved
 from fsm_core.model.compare import blank
-from fsm_core.ownership.rulebook import EntityBook
+from fsm_core.ownership.book import EntityBook
 from fsm_core.state import Doc, Link, LinkState, seconds
-from fsm_core.sync.record import View, decide_fields
+from fsm_core.sync.record import Held, View, decide_fields
 from fsm_core.sync.types import Verdict
 
 SAMPLES = 3
@@ -154,7 +154,8 @@ def _decided(history: History, moment: Moment, book: EntityBook) -> dict[str, Ve
         for link in _live(history)
     ]
     names = [name for name in moment.names if name in book.shape.fields]
-    return decide_fields(book.shape, book.rules(moment.agreed), moment.agreed, views, names)
+    held = Held(fixed=book.fixed(moment.agreed))
+    return decide_fields(book.shape, book.rules(moment.agreed), moment.agreed, views, names, held)
 
 
 def _outcome(verdict: Verdict | None) -> str:

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from fsm_core.model.compare import canonical, digest
 from fsm_core.ports import Change, State
 from fsm_core.service.converge import load
-from fsm_core.service.decide import Loaded, closed_fields, view_of
+from fsm_core.service.deletions import RESTORED, replaced_in
 from fsm_core.service.hub import Binding, Hub
 from fsm_core.service.keys import replace_keys
+from fsm_core.service.loaded import Loaded, closed_fields, view_of
+from fsm_core.service.passing import wake
 from fsm_core.service.problems import WRITES, problem
 from fsm_core.service.pull import difference
 from fsm_core.service.references import Shown, keep, shown
+from fsm_core.service.renderings import tell_renderings
 from fsm_core.service.unseen import HIDES_NOTHING, Hidden, hidden_of
-from fsm_core.state import Doc, Known, Link, LinkState, Reason, Work, stamp
+from fsm_core.state import DELIVERED, Doc, Known, Link, LinkState, Reason, Work, stamp
 from fsm_core.sync.record import UNDELIVERABLE, View, owed, read_back
 
 
@@ -61,6 +64,8 @@ class _Settled:
     shown: Shown
     hidden: Hidden
     news: bool = False
+    rendered: frozenset[str] = frozenset()
+    """Fields of this write that come back in the system's own form."""
 
 
 def settle_delivered(hub: Hub, work: Work, binding: Binding, deliveries: Sequence[Delivery]) -> Settled:
@@ -81,6 +86,8 @@ def settle_delivered(hub: Hub, work: Work, binding: Binding, deliveries: Sequenc
     replace_keys(hub, work, binding.entity, before, [(done.link.id, done.link.now) for done in settled])
     work.mark_dirty(binding.entity, [(d.one.record.id, Reason.ECHO, "", at) for d in settled if d.news])
     _done(hub, work, binding, settled, at)
+    wake(hub, work, binding.entity, [done.one.record for done in settled])
+    tell_renderings(hub, work, binding, frozenset[str]().union(*(done.rendered for done in settled)))
     born = {done.one.record.id: done.link for done in settled if done.delivery.link is None}
     return Settled(sum(len(done.link.sent) for done in settled), born)
 
@@ -101,6 +108,8 @@ def _found(hub: Hub, work: Work, binding: Binding, deliveries: Sequence[Delivery
             continue
         made = link or _new_link(hub, binding, delivery)
         kept = hidden.get(made.id, HIDES_NOTHING)
+        if link is None and delivery.record and binding.system in replaced_in(loaded[delivery.record].links):
+            made.method = RESTORED
         settled.append(_Settled(delivery, loaded[delivery.record], made, link is None, dict(made.now), said, kept))
     return settled
 
@@ -133,7 +142,7 @@ def _new_link(hub: Hub, binding: Binding, delivery: Delivery) -> Link:
         now={},
         base={},
         hub_key=delivery.record,
-        method="delivered",
+        method=DELIVERED,
     )
 
 
@@ -141,7 +150,7 @@ def _settle(hub: Hub, binding: Binding, done: _Settled) -> bool:
     """Settle one link; whether anything there is news."""
     link, delivery = done.link, done.delivery
     if link.record is None:
-        link.record, link.method = delivery.record, "delivered"
+        link.record, link.method = delivery.record, DELIVERED
     if delivery.shown.state is not State.LIVE:
         return _unseen(link, delivery)
     link.state = LinkState.LIVE
@@ -151,11 +160,15 @@ def _settle(hub: Hub, binding: Binding, done: _Settled) -> bool:
     if delivery.link is None:
         agreed = done.one.record.document
         view.base = {n: v for n, v in shown.items() if shape.fields[n].same(v, agreed.get(n))}
+        if link.method == RESTORED:
+            # what the system fills in by itself in a record made anew is nobody's edit of the old one
+            view.base |= {n: v for n, v in shown.items() if n not in binding.creatable}
     ours = delivery.shown.ours or delivery.shown.version == delivery.version != ""
     told = delivery.values
     if not delivery.whole:
         told = {n: v for n, v in told.items() if n in shown and shape.fields[n].same(shown[n], v)}
     news = read_back(shape, view, told, shown, ours=ours)
+    done.rendered = frozenset(view.sent.keys() & told.keys())
     link.now, link.base, link.sent = done.hidden.values | view.now, view.base, view.sent
     link.hash = digest(canonical(done.hidden.spoken | done.shown.spoken))
     link.version = delivery.shown.version

@@ -5,7 +5,7 @@ Not here: running without such a field (`hub.bind`), and what else an account do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from fsm_core.model.compare import canonical, digest
@@ -25,10 +25,16 @@ def tell_unseen(hub: Hub, binding: Binding) -> bool:
 
     While it was hidden records moved on unseen behind the cursor: only reading all of them makes up for that.
     """
-    if binding.unseen:
+    untold = {name: paths for name, paths in binding.unseen.items() if _untold(binding, name, paths)}
+    if untold:
         with hub.store.begin() as work:
-            work.raise_problems([_problem(hub, binding, name, paths) for name, paths in binding.unseen.items()])
+            work.raise_problems([_problem(hub, binding, name, paths) for name, paths in untold.items()])
     return bool(_remembered(hub, binding) - binding.unseen.keys())
+
+
+def _untold(binding: Binding, name: str, paths: tuple[str, ...]) -> bool:
+    """Neither told as drift nor accepted by a person."""
+    return name not in binding.watched.told and not binding.watched.accepted.keys() >= set(paths)
 
 
 def remember_unseen(hub: Hub, binding: Binding) -> None:
@@ -40,6 +46,13 @@ def remember_unseen(hub: Hub, binding: Binding) -> None:
         for name in before - now:
             work.solve_problems(binding.system, [binding.object.name], (UNSEEN,), hub.at(), field=name)
         work.put_fingerprint(_name(binding), ",".join(sorted(now)), hub.at())
+
+
+def read_again(hub: Hub, work: Work, binding: Binding, names: Collection[str]) -> None:
+    """Have all records read once in the next pass, as if these fields had been hidden until now."""
+    known = work.fingerprint(_name(binding))
+    missed = {*names, *(known.split(",") if known else ())}
+    work.put_fingerprint(_name(binding), ",".join(sorted(missed)), hub.at())
 
 
 class Hidden(NamedTuple):

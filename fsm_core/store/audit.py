@@ -10,10 +10,11 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import insert, select, update
 
 from fsm_core.model.compare import digest
-from fsm_core.state import Decision, Run
+from fsm_core.state import Decision, Doc, Run
 from fsm_core.store import schema as t
 from fsm_core.store.plumbing import Plumbing
 from fsm_core.store.rows import dump
@@ -37,6 +38,12 @@ class AuditWork(Plumbing):
             heads.append({**head, "digest": digest_of(head)})
         self._many(insert(t.decision), heads)
         self._many(insert(t.decision_value), values)
+
+    def told(self, record: str, kind: str) -> list[Doc]:
+        """What the decisions of one kind on a record say, newest first; what was erased is left out."""
+        d, v = t.decision.c, t.decision_value.c
+        query = select(v.content).join(t.decision, d.id == v.decision).where(d.record == record, d.kind == kind)
+        return [orjson.loads(row[0]) for row in self._db.execute(query.order_by(d.id.desc())) if row[0]]
 
     def add_run(self, run: Run) -> None:
         """A run begins."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, literal, select, update
 
-from fsm_core.state import Conflict, Problem, Proposal
+from fsm_core.state import Asked, Conflict, Problem, Proposal
 from fsm_core.store import rows as make
 from fsm_core.store import schema as t
 from fsm_core.store.plumbing import OPEN, Plumbing
@@ -34,10 +34,11 @@ class PeopleWork(Plumbing):
         found = self._all(select(t.proposal).where(t.proposal.c.id == id))
         return make.proposal_of(found[0]) if found else None
 
-    def open_matches(self, entity: str) -> list[Conflict]:
-        """Open questions about identity."""
+    def open_matches(self, entity: str, types: Collection[str] = ("match",)) -> list[Conflict]:
+        """Open questions about identity, of these types."""
         c = t.conflict.c
-        query = select(t.conflict).where(c.entity == entity, c.type == "match", c.state == OPEN).order_by(c.id)
+        mine = (c.entity == entity, c.type.in_(sorted(types)), c.state == OPEN)
+        query = select(t.conflict).where(*mine).order_by(c.id)
         return [make.conflict_of(row) for row in self._all(query)]
 
     def add_conflicts(self, rows: Sequence[Conflict]) -> None:
@@ -62,7 +63,35 @@ class PeopleWork(Plumbing):
     def change_proposals(self, rows: Sequence[Proposal]) -> None:
         """Keep value and state."""
         self._change(t.proposal, [make.proposal_row(row) for row in rows],
-                     ("value", "agreed", "state", "decided_by", "decided_at"))  # fmt: skip
+                     ("value", "agreed", "state", "decided_by", "decided_at", "said_at", "due_at"))  # fmt: skip
+
+    def mark_proposed(self, entity: str, reason: str, due: str) -> None:
+        """Every record with an open proposal is to be looked at."""
+        c = t.proposal.c
+        every = select(c.record, literal(reason), literal(""), c.entity, literal(due))
+        every = every.where(c.entity == entity, c.state == OPEN).distinct()
+        names = ["record", "reason", "system", "entity", "due_at"]
+        base = self._insert(t.dirty).from_select(names, every)
+        at_once = {"due_at": base.excluded.due_at}
+        self._db.execute(base.on_conflict_do_update(
+            index_elements=["entity", "reason", "system", "record"], set_=at_once))  # fmt: skip
+
+    def asked(self, entity: str) -> list[Asked]:
+        """All open questions and proposals of an entity, as far as their route goes."""
+        c, p = t.conflict.c, t.proposal.c
+        conflicts = select(literal(False), c.id, c.type, c.field, c.queue, c.severity)  # noqa: FBT003 - a value of SQL
+        proposals = select(literal(True), p.id, literal("field"), p.field, p.queue, p.severity)  # noqa: FBT003 - as above
+        rows = [
+            *self._db.execute(conflicts.where(c.entity == entity, c.state.in_(("open", "decided"))).order_by(c.id)),
+            *self._db.execute(proposals.where(p.entity == entity, p.state == OPEN).order_by(p.id)),
+        ]
+        return [Asked(*row) for row in rows]
+
+    def reroute(self, rows: Sequence[Asked]) -> None:
+        """These questions go where they say now."""
+        for table, proposals in ((t.conflict, False), (t.proposal, True)):
+            mine = [row._asdict() for row in rows if row.proposal is proposals]
+            self._change(table, mine, ("queue", "severity"))
 
     def raise_problems(self, rows: Sequence[Problem]) -> None:
         """New problems, or one more sighting of known ones."""

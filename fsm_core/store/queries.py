@@ -5,22 +5,27 @@ Not here: anything the engine decides on (`work`).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
+from fsm_core.drift.kinds import CAUSES
 from fsm_core.errors import NotFound
 from fsm_core.model.naming import called
 from fsm_core.persons.state import Approval
-from fsm_core.state import Conflict, Doc, Problem, Proposal
+from fsm_core.state import SEVERITIES, Conflict, LinkState, Problem, Proposal, Reason
+from fsm_core.state_pins import Pin
 from fsm_core.store import rows as make
 from fsm_core.store import schema as t
 from fsm_core.store.work import SqlWork
+from fsm_core.sync.types import HUB
 
 Row: TypeAlias = dict[str, Any]
+MOST = 1000
+"""Rows of one list."""
 
 
 def _all(db: Connection, statement: Any) -> list[Row]:  # noqa: ANN401 - any select
@@ -35,11 +40,15 @@ def status(db: Connection) -> Row:
         "conflicts": _counted(db, t.conflict, "type", t.conflict.c.state == "open"),
         "proposals": _counted(db, t.proposal, "system", t.proposal.c.state == "open"),
         "problems": _counted(db, t.problem, "system", t.problem.c.state == "open"),
-        "due": _counted(db, t.dirty, "reason"),
+        "queues": _queues(db),
+        "drift": _counted(db, t.problem, "system", (t.problem.c.state == "open") & t.problem.c.cause.in_(CAUSES)),
+        "due": _counted(db, t.dirty, "reason", t.dirty.c.reason != Reason.DUE),
+        "timed": _counted(db, t.dirty, "entity", t.dirty.c.reason == Reason.DUE),
         "waiting": _counted(db, t.waiting, "child"),
         "held_back": _counted(db, t.held_back, "entity"),
         "open_intents": _counted(db, t.intent, "state", t.intent.c.state.in_(("planned", "sent", "unknown"))),
         "cursors": _all(db, select(t.cursor.c.system, t.cursor.c.object, t.cursor.c.moved_at, t.cursor.c.complete_at)),
+        "stops": _all(db, select(t.stop).order_by(t.stop.c.system, t.stop.c.entity)),
         "last_run": last_run(db),
     }
 
@@ -57,10 +66,19 @@ def _counted(db: Connection, table: Any, by: str, where: Any = None) -> Row:  # 
     return {row[0]: row[1] for row in db.execute(query if where is None else query.where(where))}
 
 
+def _queues(db: Connection) -> Row:
+    """Open questions and proposals per queue."""
+    found: Counter[str] = Counter()
+    for table in (t.conflict, t.proposal):
+        found.update(_counted(db, table, "queue", table.c.state == "open"))
+    return dict(sorted(found.items()))
+
+
 def _links(db: Connection) -> Row:
     c = t.link.c
     found: defaultdict[str, defaultdict[str, Row]] = defaultdict(lambda: defaultdict(dict))
-    query = select(c.system, c.entity, c.state, func.count()).group_by(c.system, c.entity, c.state)
+    query = select(c.system, c.entity, c.state, func.count())
+    query = query.where(c.state != LinkState.QUIET).group_by(c.system, c.entity, c.state)
     for system, entity, state, count in db.execute(query):
         found[system][entity][state] = count
     return {system: dict(entities) for system, entities in found.items()}
@@ -77,22 +95,30 @@ def _listed(db: Connection, table: Any, since: str, state: str, limit: int) -> l
     return _all(db, query)
 
 
-def conflicts(db: Connection, state: str = "open", limit: int = 1000) -> list[Conflict]:
-    """Questions, oldest first."""
-    return [make.conflict_of(row) for row in _listed(db, t.conflict, "opened_at", state, limit)]
+def _asked(db: Connection, table: Any, state: str, limit: int, **only: str | None) -> list[Row]:  # noqa: ANN401 - a Table
+    """Questions, the most urgent first, then the oldest; `only` those whose column says so ("" is nobody's queue)."""
+    c = table.c
+    rank = case({word: at for at, word in enumerate(SEVERITIES)}, value=c.severity, else_=len(SEVERITIES))
+    query = select(table).where(c.state == state, *(c[name] == word for name, word in only.items() if word is not None))
+    return _all(db, query.order_by(rank, c.opened_at, c.id).limit(limit))
 
 
-def proposals(db: Connection, state: str = "open", limit: int = 1000) -> list[Proposal]:
-    """Values that wait for the owner, oldest first."""
-    return [make.proposal_of(row) for row in _listed(db, t.proposal, "opened_at", state, limit)]
+def conflicts(db: Connection, state: str = "open", limit: int = MOST, **only: str | None) -> list[Conflict]:
+    """Questions, the most urgent first, then the oldest; `only`: see `_asked`."""
+    return [make.conflict_of(row) for row in _asked(db, t.conflict, state, limit, **only)]
 
 
-def problems(db: Connection, state: str = "open", limit: int = 1000) -> list[Problem]:
+def proposals(db: Connection, state: str = "open", limit: int = MOST, **only: str | None) -> list[Proposal]:
+    """Values that wait for the owner, the most urgent first, then the oldest; `only`: see `_asked`."""
+    return [make.proposal_of(row) for row in _asked(db, t.proposal, state, limit, **only)]
+
+
+def problems(db: Connection, state: str = "open", limit: int = MOST) -> list[Problem]:
     """What has to be repaired, oldest first."""
     return [make.problem_of(row) for row in _listed(db, t.problem, "first_at", state, limit)]
 
 
-def approvals(db: Connection, state: str = "open", limit: int = 1000) -> list[Approval]:
+def approvals(db: Connection, state: str = "open", limit: int = MOST) -> list[Approval]:
     """What waits for a second person, oldest first."""
     return [Approval(**row) for row in _listed(db, t.approval, "asked_at", state, limit)]
 
@@ -131,11 +157,6 @@ def names(db: Connection, records: list[str]) -> dict[str, str]:
     return {record.id: called(record.document, record.id) for record in SqlWork(db).records(records).values()}
 
 
-def documents(db: Connection, records: list[str]) -> dict[str, Doc]:
-    """What these records say."""
-    return {number: record.document for number, record in SqlWork(db).records(records).items()}
-
-
 def find_record(db: Connection, entity: str, wanted: str, keys: Sequence[int] = ()) -> str:
     """A record's id from its id (or the end of it), an external id, or numbered keys. Raises `NotFound`."""
     c, x = t.record.c, t.link.c
@@ -148,9 +169,10 @@ def find_record(db: Connection, entity: str, wanted: str, keys: Sequence[int] = 
     found = {_now(db, str(one)) for one in found}
     if len(found) == 1:
         return str(found.pop())
-    reason = "is ambiguous" if found else "is not known"
+    if found:
+        raise NotFound(f"{entity} {wanted} is ambiguous", remedy=f"Give the hub's id: {' or '.join(sorted(found))}.")
     remedy = "Give the hub's id, the id in a system, or a key such as the account number."
-    raise NotFound(f"{entity} {wanted} {reason}", remedy=remedy)
+    raise NotFound(f"{entity} {wanted} is not known", remedy=remedy)
 
 
 def _now(db: Connection, id: str) -> str:  # noqa: A002 - as in the table
@@ -180,13 +202,26 @@ def record(db: Connection, id: str) -> Row:  # noqa: A002 - as in the table
             {
                 "system": link.system, "object": link.object, "id": link.external_id, "state": link.state,
                 "matched_by": link.method, "changed_at": link.changed_at, "changed_by": link.changed_by,
-                "shows": link.now, "holds": link.holds, "sent": link.sent,
+                "shows": {**golden.document, **link.now} if link.system == HUB else link.now,
+                "holds": link.holds, "sent": link.sent,
             }
             for link in links
         ],
         "conflicts": [c.id for c in conflicts(db) if c.record == id],
         "proposals": [p.id for p in proposals(db) if p.record == id],
+        "pins": [_pin(pin) for pin in SqlWork(db).pins([id])],
     }  # fmt: skip
+
+
+def _pin(pin: Pin) -> Row:
+    return {name: getattr(pin, name) for name in ("field", "value", "mode", "by", "at", "note")}
+
+
+def pins(db: Connection, entity: str = "", limit: int = MOST) -> list[Pin]:
+    """What persons pinned, newest first."""
+    c = t.pin.c
+    query = select(t.pin).where(c.entity == entity) if entity else select(t.pin)
+    return [make.pin_of(row) for row in _all(db, query.order_by(c.at.desc(), c.record, c.field).limit(limit))]
 
 
 def decisions(db: Connection, id: str) -> list[Row]:  # noqa: A002 - as in the table
@@ -228,11 +263,12 @@ def explain(db: Connection, id: str, field: str = "") -> Row:  # noqa: A002 - as
     shown = record(db, id)
     told = decisions(db, id)
     seen = sightings(db, id)
-    wanted = [field] if field else sorted(shown["document"])
+    pinned = {one["field"]: one for one in shown["pins"]}
+    wanted = [field] if field else sorted({*shown["document"], *pinned})
     return {
         "id": id,
         "entity": shown["entity"],
-        "fields": {name: _story(shown, told, seen, name) for name in wanted},
+        "fields": {name: {**_story(shown, told, seen, name), "pin": pinned.get(name)} for name in wanted},
     }
 
 
@@ -262,10 +298,17 @@ def _story(shown: Row, told: list[Row], seen: list[Row], name: str) -> Row:
         for d in told
         if name in d["content"].get("fields", {})
     ]
+    links = sorted(
+        shown["links"], key=lambda link: bool(link["state"] == "live")
+    )  # of several in a system the live one
     return {
         "value": shown["document"].get(name),
         "said_by": dict(provenance),
-        "systems": {link["system"]: link["shows"].get(name) for link in shown["links"] if name in link["shows"]},
+        "systems": {
+            link["system"]: link["shows"].get(name)
+            for link in links
+            if name in link["shows"] and link["state"] not in (LinkState.QUIET, LinkState.FURTHER)
+        },
         "held": {link["system"]: link["holds"][name] for link in shown["links"] if name in link["holds"]},
         "decisions": decided,
         "lost": [

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, literal, null, or_, select, update
 
 from fsm_core.state import Doc, Link, Problem
-from fsm_core.state_references import Orphan, Target, Wait
+from fsm_core.state_references import Orphan, Reference, Target, Wait
 from fsm_core.store import rows as make
 from fsm_core.store import schema as t
 from fsm_core.store.fresh import FreshWork
@@ -35,9 +35,22 @@ class ReferenceWork(FreshWork):
         mine = (c.system == system, c.object == obj, c.entity == entity, self._among(c.external_id, ids))
         return {row[0]: Target(*row[1:]) for row in self._db.execute(query.where(*mine))}
 
-    def put_references(self, rows: Sequence[tuple[str, int, str]]) -> None:
-        """Rows of parent record, link and field that refers to it; those of a link are dropped before."""
-        self._add(t.referring, ("parent", "link", "field"), rows)
+    def put_references(self, rows: Sequence[Reference]) -> None:
+        """What links refer to; what they referred to is dropped before."""
+        self._add(t.referring, Reference._fields, rows)
+
+    def name_references(self, parent: str, system: str, via: str) -> None:
+        """What a system says of the link that speaks for this record, it says of this id from now on."""
+        r, c = t.referring.c, t.link.c
+        theirs = select(c.id).where(c.id == r.link, c.system == system).exists()
+        self._db.execute(update(t.referring).where(r.parent == parent, r.via.is_(None), theirs).values(via=via))
+
+    def repoint_references(self, links: Collection[int], field: str, old: str, new: str, via: Collection[str]) -> None:
+        """These fields refer to another record, with the same words; with `via`, to the link that speaks for it."""
+        r = t.referring.c
+        mine = (r.parent == old, r.field == field, self._among(r.link, links))
+        moved = {"parent": new, "via": null()} if via else {"parent": new}
+        self._db.execute(update(t.referring).where(*mine).values(moved))
 
     def put_waiting(self, child: str, rows: Sequence[Wait]) -> None:
         """References to what is not known yet; those of a link are dropped before."""
@@ -57,18 +70,18 @@ class ReferenceWork(FreshWork):
         blind = update(t.waiting).where(w.child == child, w.object == "", w.system == system, w.entity == entity)
         self._db.execute(blind.values(object=obj))
 
-    def releasable(self, child: str, limit: int) -> list[tuple[int, str, str]]:
-        """Rows of link, field and record: references whose parent has landed meanwhile, by link."""
+    def releasable(self, child: str, limit: int) -> list[Reference]:
+        """References whose parent has landed meanwhile, by link."""
         w, p = t.waiting.c, t.link.c
         query = (
-            select(w.link, w.field, p.record)
+            select(p.record, w.link, w.field, case((p.state == "further", w.external_id)))
             .join(t.link, _wanted())
             .where(w.child == child, p.record.is_not(None), ~is_fresh())
             .where(or_(p.state != "ended", p.merged_into.is_(None)))
             .order_by(w.link, w.field)
             .limit(limit)
         )
-        return [(row[0], row[1], row[2]) for row in self._db.execute(query)]
+        return [Reference(*row) for row in self._db.execute(query)]
 
     def release(self, rows: Sequence[tuple[int, str]]) -> None:
         """These fields wait no longer."""
@@ -160,16 +173,12 @@ class ReferenceWork(FreshWork):
 
     # -- the other way round -------------------------------------------------------------------
 
-    def children(self, parents: Collection[str]) -> list[tuple[int, str, str]]:
-        """Rows of link, field and parent: what refers to these records."""
+    def children(self, parents: Collection[str], via: Collection[str] = ()) -> list[tuple[int, str, str]]:
+        """Rows of link, field and parent: what refers to these records; with `via`, by these further ids only."""
         c = t.referring.c
         query = select(c.link, c.field, c.parent).order_by(c.link, c.field)
+        query = query.where(c.via.in_(sorted(via))) if via else query
         return [(row[0], row[1], row[2]) for row in self._db.execute(query.where(self._among(c.parent, parents)))]
-
-    def repoint(self, old: str, new: str) -> None:
-        """What referred to one record refers to the other."""
-        c = t.referring.c
-        self._db.execute(update(t.referring).where(c.parent == old).values(parent=new))
 
     def mark_children(self, entity: str, parents: Collection[str], reason: str, at: str) -> None:
         """The records of an entity that refer to these are to be looked at."""
@@ -188,7 +197,12 @@ class ReferenceWork(FreshWork):
     def merged_away(self, entity: str, after: int, limit: int) -> list[Link]:
         """Links whose system merged them into another one, and that nothing followed from yet, by id."""
         c = t.link.c
-        query = select(*make.LINK).where(t.MERGED_AWAY, c.entity == entity, c.id > after).order_by(c.id).limit(limit)
+        query = (
+            select(*make.LINK)
+            .where(t.ENDED, t.MERGED_AWAY, c.entity == entity, c.id > after)
+            .order_by(c.id)
+            .limit(limit)
+        )
         return list(map(make.link_of, self._db.execute(query)))
 
     def revive(self, links: Collection[int]) -> None:
@@ -220,6 +234,12 @@ class ReferenceWork(FreshWork):
         query = select(t.problem).where(c.system == system, c.object == obj, c.cause == cause)
         found = map(make.problem_of, self._all(query.where(self._among(c.external_id, ids))))
         return {problem.external_id: problem for problem in found}
+
+    def fields_with(self, system: str, obj: str, cause: str) -> set[str]:
+        """The fields that ever had a problem of this cause."""
+        c = t.problem.c
+        query = select(c.field).where(c.system == system, c.object == obj, c.cause == cause).distinct()
+        return set(self._db.execute(query).scalars())
 
 
 def is_fresh() -> ColumnElement[bool]:

@@ -12,7 +12,8 @@ import orjson
 from sqlalchemy import select
 
 from fsm_core.model.compare import canonical, stated
-from fsm_core.state import BORN_HERE, Conflict, Doc, Intent, Link, Problem, Proposal, Record
+from fsm_core.state import BORN_HERE, Conflict, Doc, Intent, Link, Passage, Problem, Proposal, Record
+from fsm_core.state_pins import Pin
 from fsm_core.store import schema as t
 from fsm_core.store.schema import BASE_IS_NOW, BASE_OWN, BASE_UNKNOWN
 
@@ -77,6 +78,8 @@ def record_of(row: Row, says: tuple[Doc, Doc] | None = None) -> Record:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         merged_into=row["merged_into"],
+        pinned=bool(row["pinned"]),
+        handover=_passage_of(row["handover"]),
     )
 
 
@@ -108,7 +111,28 @@ def record_row(record: Record) -> dict[str, Any]:
         "created_at": record.created_at,
         "updated_at": record.updated_at,
         "merged_into": record.merged_into,
+        "pinned": record.pinned,
+        "handover": passage_text(record.handover),
     }
+
+
+def passage_text(passage: Passage | None) -> str | None:
+    """The column of a hand-over that is about to be."""
+    return None if passage is None else dump({"since": passage.since, "held": passage.held})
+
+
+def _passage_of(text: str | None) -> Passage | None:
+    return None if text is None else Passage(**orjson.loads(text))
+
+
+def pin_of(row: Row) -> Pin:
+    """A value a person pinned."""
+    return Pin(**{**row, "value": orjson.loads(row["value"])})
+
+
+def pin_row(pin: Pin) -> dict[str, Any]:
+    """The columns of a pin."""
+    return {**plain_row(pin), "value": dump(pin.value)}
 
 
 def intent_of(row: Row) -> Intent:

@@ -115,8 +115,9 @@ fresh = Table(  # new links that each found the record they carry, settled on wh
     Column("wanted", Text, nullable=False),
 )
 
-MERGED_AWAY = text("state = 'ended' AND merged_into IS NOT NULL")
-Index("link_merged_away", link.c.entity, link.c.id, sqlite_where=MERGED_AWAY, postgresql_where=MERGED_AWAY)
+ENDED = text("state = 'ended'")
+MERGED_AWAY = text("merged_into IS NOT NULL")
+Index("link_ended", link.c.entity, link.c.id, sqlite_where=ENDED, postgresql_where=ENDED)
 
 referring = Table(
     "referring",
@@ -124,6 +125,7 @@ referring = Table(
     Column("parent", words(36), nullable=False),
     Column("link", BigInteger, nullable=False),
     Column("field", words(64), nullable=False),
+    Column("via", words(255)),
     PrimaryKeyConstraint("parent", "link", "field"),
     sqlite_with_rowid=False,
 )
@@ -175,6 +177,21 @@ apart = Table(
     PrimaryKeyConstraint("a", "b"),
 )
 
+reverted = Table(  # what rules took back within a week
+    "reverted",
+    metadata,
+    Column("record", words(36), nullable=False),
+    Column("field", words(64), nullable=False),
+    Column("system", words(64), nullable=False),
+    Column("at", words(32), nullable=False),
+    Column("entity", words(64), nullable=False),
+    Column("value", LargeBinary(16), nullable=False),  # a hash
+    Column("asked", Boolean, nullable=False),  # a person was asked: counting begins anew
+    PrimaryKeyConstraint("record", "field", "system", "at"),
+    sqlite_with_rowid=False,
+)
+Index("reverted_at", reverted.c.at)
+
 journal = Table(
     "journal",
     metadata,
@@ -201,6 +218,23 @@ record = Table(
     Column("created_at", words(32), nullable=False),
     Column("updated_at", words(32), nullable=False),
     Column("merged_into", words(36)),
+    Column("pinned", Boolean),  # true where `pin` has a row of it, so that nobody has to look
+    Column("handover", Text),  # since when ownership is about to pass, and what conditions go by until then
+)
+
+pin = Table(
+    "pin",
+    metadata,
+    Column("record", words(36), nullable=False),
+    Column("field", words(64), nullable=False),
+    Column("entity", words(64), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("mode", words(32), nullable=False),
+    Column("by", words(128), nullable=False),
+    Column("at", words(32), nullable=False),
+    Column("note", Text, nullable=False),
+    PrimaryKeyConstraint("record", "field"),
+    sqlite_with_rowid=False,
 )
 
 dirty = Table(
@@ -281,7 +315,7 @@ conflict = Table(
     metadata,
     Column("id", words(36), primary_key=True),
     Column("entity", words(64), nullable=False),
-    Column("type", words(16), nullable=False),
+    Column("type", words(32), nullable=False),
     Column("record", words(36)),
     Column("field", words(64), nullable=False),
     Column("state", words(16), nullable=False),
@@ -291,6 +325,8 @@ conflict = Table(
     Column("resolution", Text, nullable=False),
     Column("resolved_by", words(128), nullable=False),
     Column("resolved_at", words(32)),
+    Column("queue", words(64), nullable=False),
+    Column("severity", words(16), nullable=False),
 )
 Index("conflict_record", conflict.c.record, conflict.c.state)
 Index("conflict_state", conflict.c.state, conflict.c.entity)
@@ -310,6 +346,10 @@ proposal = Table(
     Column("state", words(16), nullable=False),
     Column("decided_by", words(128), nullable=False),
     Column("decided_at", words(32)),
+    Column("said_at", words(32), nullable=False),
+    Column("due_at", words(32)),
+    Column("queue", words(64), nullable=False),
+    Column("severity", words(16), nullable=False),
 )
 Index("proposal_record", proposal.c.record, proposal.c.state)
 
@@ -376,6 +416,27 @@ approval = Table(
 )
 Index("approval_what", approval.c.what, approval.c.kind)
 Index("approval_state", approval.c.state, approval.c.kind)
+
+stop = Table(  # what people switched off; empty is all
+    "stop",
+    metadata,
+    Column("system", words(64), nullable=False),
+    Column("entity", words(64), nullable=False),
+    Column("way", words(8), nullable=False),
+    Column("by", words(128), nullable=False),
+    Column("at", words(32), nullable=False),
+    Column("note", Text, nullable=False),
+    PrimaryKeyConstraint("system", "entity", "way"),
+)
+
+description = Table(
+    "description",
+    metadata,
+    Column("system", words(64), primary_key=True),
+    Column("entity", words(64), primary_key=True),
+    Column("content", Text, nullable=False),  # what the account said of the mapped fields, as it is known
+    Column("changed_at", words(32), nullable=False),
+)
 
 rule_version = Table(
     "rule_version",

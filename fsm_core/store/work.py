@@ -6,26 +6,44 @@ Not here: decisions, and reads for people (`queries`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, case, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
+from fsm_core.errors import Locked
 from fsm_core.model.compare import digest
-from fsm_core.state import Arrival, Doc, Intent, Known, Link, Record, Sighting
+from fsm_core.state import Arrival, Doc, Intent, Known, Link, Passage, Record, Sighting
 from fsm_core.store import rows as make
 from fsm_core.store import schema as t
 from fsm_core.store.audit import AuditWork
+from fsm_core.store.descriptions import DescriptionWork
 from fsm_core.store.keys import KeyWork
 from fsm_core.store.people import PeopleWork
 from fsm_core.store.persons import PersonRows
+from fsm_core.store.pins import PinWork
 from fsm_core.store.references import ReferenceWork, is_fresh
+from fsm_core.store.reverts import RevertRows
 from fsm_core.store.rows import dump
+from fsm_core.store.stops import StopRows
+from fsm_core.sync.types import HUB
 
 
-class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
+@contextmanager
+def _alone() -> Iterator[None]:
+    """At most one attempt at a record is open in a system; the transaction of a second one is lost."""
+    try:
+        yield
+    except IntegrityError:
+        raise Locked("another process writes the same record at this moment") from None
+
+
+class SqlWork(
+    KeyWork, ReferenceWork, PeopleWork, PinWork, PersonRows, DescriptionWork, RevertRows, AuditWork, StopRows
+):
     """Implements `fsm_core.state.Work` on one connection."""
 
     # -- pages ---------------------------------------------------------------------------------
@@ -47,7 +65,7 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
     def count_links(self, system: str, obj: str, entity: str) -> int:
         """How many records are believed to be there."""
         c = t.link.c
-        there = c.state.not_in(["ended", "merged", "detached"])
+        there = c.state.not_in(["ended", "unlinked", "merged", "detached"])
         query = select(func.count()).where(c.system == system, c.object == obj, c.entity == entity, there)
         return int(self._db.execute(query).scalar_one())
 
@@ -83,7 +101,7 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
                 base=case((settled, c.now), else_=c.base),
                 base_state=case((settled, t.BASE_OWN), else_=c.base_state),
                 blanked=c.blanked + bindparam("lost"),
-                state=case((c.state == "ended", "live"), (c.state == "invalid", "live"), else_=c.state),
+                state=case(*((c.state == was, "live") for was in _ASLEEP), else_=c.state),
                 **{name: bindparam(f"new_{name}") for name in (*_SIGHTED, "run", "seen_at")},
             )
         )
@@ -192,6 +210,19 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
         values = [{"a": min(pair), "b": max(pair), "by": by, "at": at} for pair in pairs]
         self._many(self._insert(t.apart).on_conflict_do_nothing(), values)
 
+    def drop_apart(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Forget "not the same" of these pairs, the smaller id first."""
+        c = t.apart.c
+        statement = delete(t.apart).where(c.a == bindparam("one"), c.b == bindparam("other"))
+        self._many(statement, [{"one": one, "other": other} for one, other in pairs])
+
+    def newcomers(self, entity: str) -> list[int]:
+        """All links of an entity that nobody has placed yet."""
+        c, f = t.link.c, t.fresh.c
+        unplaced = select(c.id).where(t.UNPLACED, c.entity == entity)
+        fresh = select(f.link).where(f.entity == entity)
+        return sorted({*self._db.execute(unplaced).scalars(), *self._db.execute(fresh).scalars()})
+
     def place(self, rows: Sequence[tuple[int, str | None, str, str]]) -> None:
         """Give links their record, state and the method that found it."""
         self._before_change([row[0] for row in rows])
@@ -251,7 +282,7 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
 
     def change_records(self, rows: Sequence[Record]) -> None:
         """Changed golden records, whole."""
-        names = ("document", "provenance", "version", "lifecycle", "updated_at", "merged_into")
+        names = ("document", "provenance", "version", "lifecycle", "updated_at", "merged_into", "handover")
         statement = (
             update(t.record)
             .where(t.record.c.id == bindparam("row"))
@@ -259,6 +290,11 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
         )
         values = [make.record_row(row) for row in rows]
         self._many(statement, [{"row": v["id"], **{f"new_{n}": v[n] for n in names}} for v in values])
+
+    def put_handovers(self, rows: Sequence[tuple[str, Passage | None]]) -> None:
+        """Keep of records nothing but the hand-over that is about to be, or that there is none."""
+        statement = update(t.record).where(t.record.c.id == bindparam("row")).values(handover=bindparam("passage"))
+        self._many(statement, [{"row": row, "passage": make.passage_text(passage)} for row, passage in rows])
 
     def settle_links(self, rows: Sequence[Link]) -> None:
         """Keep `base`, `sent`, `holds` and the placing of links."""
@@ -303,16 +339,23 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
         ]  # fmt: skip
         self._many(insert(t.link), values)
 
+    def heard(self, entity: str) -> dict[str, str]:
+        """Per system when a page of this entity came from it last, also one with nothing new."""
+        c = t.cursor.c
+        query = select(c.system, func.max(c.moved_at)).where(c.entity == entity).group_by(c.system)
+        return {row[0]: row[1] for row in self._db.execute(query)}
+
     def counts_of_news(self, entity: str, share: float) -> dict[str, tuple[int, int, int]]:
         """Per system with news: linked rows, rows changed since they were settled, rows that lost a value.
 
+        What persons say in the hub itself is no mass change of a system.
         Linked rows are counted only until the others are below this share of them: a run costs what has changed.
         """
         c = t.link.c
         due = select(t.dirty.c.record).where(t.dirty.c.entity == entity, t.dirty.c.reason == "observed")
         news = (
             select(c.system, func.count(), func.sum(case((c.blanked > 0, 1), else_=0)))
-            .where(t.UNSETTLED, c.entity == entity, c.record.is_not(None), c.hash != _NO_HASH)
+            .where(t.UNSETTLED, c.entity == entity, c.record.is_not(None), c.hash != _NO_HASH, c.system != HUB)
             .where(c.record.in_(due))
             .group_by(c.system)
         )
@@ -322,6 +365,19 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
             enough = linked.limit(int(changed / share) + 1).subquery()
             rows = self._db.execute(select(func.count()).select_from(enough)).scalar_one()
             found[system] = (rows, changed, blanked or 0)
+        return found
+
+    def counts_of_endings(self, entity: str) -> dict[str, tuple[int, int]]:
+        """Per system in which records ended that nobody decided on yet: linked rows, and those; merged ones aside."""
+        c = t.link.c
+        due = select(t.dirty.c.record).where(t.dirty.c.entity == entity, t.dirty.c.reason == "observed")
+        mine = (c.entity == entity, c.record.is_not(None))
+        ended = select(c.system, func.count()).where(t.ENDED, *mine, c.merged_into.is_(None), c.record.in_(due))
+        found = {}
+        for system, count in self._db.execute(ended.group_by(c.system)).all():
+            there = c.state.not_in(["unlinked", "merged", "detached"])
+            rows = select(func.count()).where(*mine, c.system == system, there)
+            found[system] = (self._db.execute(rows).scalar_one(), count)
         return found
 
     # -- delivering ----------------------------------------------------------------------------
@@ -338,13 +394,21 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
         return list(self._db.execute(query).scalars())
 
     def add_intents(self, rows: Sequence[Intent]) -> None:
-        """Write-ahead: the attempt is on disk before it is sent."""
-        self._many(insert(t.intent), [make.intent_row(row) for row in rows])
+        """Write-ahead: the attempt is on disk before it is sent. Raises `Locked` when another one is open."""
+        with _alone():
+            self._many(insert(t.intent), [make.intent_row(row) for row in rows])
+
+    def held_in(self, system: str, obj: str, records: Collection[str]) -> set[str]:
+        """Those of these records that live there."""
+        c = t.link.c
+        here = (c.system == system, c.object == obj, c.state == "live")
+        return set(self._db.execute(select(c.record).where(self._among(c.record, records), *here)).scalars())
 
     def change_intents(self, rows: Sequence[Intent]) -> None:
-        """Keep what became of attempts."""
+        """Keep what became of attempts. Raises `Locked` when one is to begin again and another one is open."""
         names = ("state", "attempts", "worker", "lease_until", "due_at", "error", "external_id", "link")
-        self._change(t.intent, [make.intent_row(row) for row in rows], names)
+        with _alone():
+            self._change(t.intent, [make.intent_row(row) for row in rows], names)
 
     def open_intents(self, entity: str, system: str) -> list[Intent]:
         """Attempts whose end is not known."""
@@ -371,6 +435,8 @@ class SqlWork(KeyWork, ReferenceWork, PeopleWork, PersonRows, AuditWork):
 
 _SIGHTED = ("now", "hash", "version", "changed_at", "changed_by", "ours", "hub_key")
 _NO_HASH = b""
+_ASLEEP = ("ended", "unlinked", "invalid")
+"""States that end when the system shows the record again."""
 _FOUNDING, _WAITING = (t.BASE_IS_NOW, "created"), (t.BASE_UNKNOWN, "")
 """`base_state` and `method` of a new link."""
 

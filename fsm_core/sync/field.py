@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fsm_core.model.compare import Same, Value, blank
-from fsm_core.sync.types import Outcome, Rule, Seen, System, Verdict
+from fsm_core.sync.types import HUB, UNKNOWN, Outcome, Rule, Seen, System, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def accept(
     field: Field, value: Value, note: str, source: System | None = None, *, provisional: bool = False
 ) -> Verdict:
     """The value becomes the agreed one; whoever shows something else is told."""
-    lost = {**_lost_proposals(field, value), **field.rivals(value)}
+    lost = {**stood_apart(field, value), **field.rivals(value)}
     lost.pop(source or "", None)
     missed = field.undeliverable(value)
     if missed:
@@ -48,8 +48,9 @@ def accept(
     return Verdict(Outcome.ACCEPT, value, field.targets(value), lost, source=source, note=note, provisional=provisional)
 
 
-def _lost_proposals(field: Field, value: Value) -> dict[System, Value]:
-    return {s: v.now for s, v in field.live.items() if v.proposed and not field.same(v.now, value)}
+def stood_apart(field: Field, value: Value) -> dict[System, Value]:
+    """Values that differed with leave, as a proposal or by rule, and do so no longer."""
+    return {s: v.now for s, v in field.live.items() if (v.proposed or v.diverged) and not field.same(v.now, value)}
 
 
 def revert(field: Field, note: str, value: Value | None = None) -> Verdict:
@@ -60,7 +61,7 @@ def revert(field: Field, note: str, value: Value | None = None) -> Verdict:
     missed = [s for s in lost if s not in writes]
     if missed:
         note += f"; undeliverable:{','.join(missed)}"
-    return Verdict(Outcome.REVERT, kept, writes, lost, note=note)
+    return Verdict(Outcome.REVERT, kept, writes, {**stood_apart(field, kept), **lost}, note=note)
 
 
 def conflict(field: Field, note: str) -> Verdict:
@@ -75,11 +76,25 @@ def one_value(field: Field, candidates: Mapping[System, Value]) -> bool:
 
 
 def acting_owner(rule: Rule, live: Mapping[System, Seen]) -> System | None:
-    """The owner, or its fallback when the owner is not linked or silent for too long; None without either."""
+    """The owner, or its fallback when the owner is not linked or silent for too long; None without either.
+
+    The hub has every record, also where nobody edited it there: it needs no fallback.
+    """
     fallback = rule.fallback_owner if rule.fallback_owner in live else None
     if rule.owner is None or rule.owner not in live:
-        return fallback
+        return None if rule.owner == HUB else fallback
     return fallback if rule.owner_stale and fallback else rule.owner
+
+
+def unchangeable(field: Field) -> bool:
+    """Whether no system may change the agreed value, and be it all of them."""
+    rule = field.rule
+    return rule.fixed or ((rule.immutable or rule.append_only) and not blank(field.agreed))
+
+
+def in_words(rule: Rule, owner: System, note: str) -> str:
+    """The note of what the acting owner decided: it is marked where that is the fallback."""
+    return note if owner == rule.owner else f"fallback owner {owner}"
 
 
 def accept_if_agreed(
@@ -93,5 +108,6 @@ def accept_if_agreed(
 
 
 def losers(field: Field, value: Value) -> dict[System, Value]:
-    """What all systems say that say something else."""
-    return {s: v.now for s, v in field.live.items() if not blank(v.now) and not field.same(v.now, value)}
+    """What all systems say that say something else; who was met first and says nothing loses nothing."""
+    met = {s for s, v in field.live.items() if v.base is UNKNOWN or s not in field.news}
+    return {s: v.now for s, v in field.live.items() if not field.same(v.now, value) and not (s in met and blank(v.now))}

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 from fsm_core.model.compare import Comparator, blank, canonical, folded
 from fsm_core.model.entity import EntityShape
-from fsm_core.sync.match import LONGEST, key_reader, loosened, unaccented, value_of
+from fsm_core.sync.match import LONGEST, key_reader, value_of
+from fsm_core.sync.names import loosened, unaccented
 
 Reader: TypeAlias = Callable[[Mapping[str, Any]], list[str]]
 """From a document to the values of one key."""

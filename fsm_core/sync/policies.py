@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from fsm_core.model.compare import Value, blank, canonical
-from fsm_core.sync.field import Field, accept, accept_if_agreed, acting_owner, conflict, one_value, revert
+from fsm_core.sync.field import (
+    Field,
+    accept,
+    accept_if_agreed,
+    acting_owner,
+    conflict,
+    in_words,
+    one_value,
+    revert,
+    stood_apart,
+)
 from fsm_core.sync.types import HUB, UNKNOWN, NonOwnerChange, Outcome, Policy, System, Verdict
 
 
@@ -35,7 +45,7 @@ def _owner_changed(field: Field, owner: System) -> Verdict:
 
 def _owner_note(field: Field, owner: System, value: Value, rivals: Mapping[System, Value]) -> str:
     if owner != field.rule.owner:
-        return f"fallback owner {owner}"
+        return in_words(field.rule, owner, "")
     open_proposals = [v.now for v in field.live.values() if v.proposed]
     if any(field.same(proposal, value) for proposal in open_proposals):
         return "owner adopted the proposal"
@@ -140,12 +150,13 @@ def _append(field: Field) -> Verdict:
     for system in sorted(field.news, key=lambda s: (field.news[s].at or 0.0, s)):
         merged |= {key: item for key, item in _items(field.news[system].now).items() if key not in merged}
     value = list(merged.values())
-    return Verdict(Outcome.MERGED, value, field.targets(value), note="append")
+    return Verdict(Outcome.MERGED, value, field.targets(value), stood_apart(field, value), note="append")
 
 
 def _merged(field: Field, items: Mapping[bytes, Value], note: str) -> Verdict:
     value = [items[key] for key in sorted(items)]
-    return Verdict(Outcome.MERGED, value, field.targets(value), field.rivals(value), note=note)
+    lost = {**stood_apart(field, value), **field.rivals(value)}
+    return Verdict(Outcome.MERGED, value, field.targets(value), lost, note=note)
 
 
 def _any_true(field: Field) -> Verdict:
@@ -174,7 +185,7 @@ def _status(field: Field) -> Verdict:
         value = field.news[owner].now
         if not _legal(field, value):
             return conflict(field, f"illegal transition {field.agreed}->{value}")
-        return accept(field, value, "legal transition by owner", owner)
+        return accept(field, value, in_words(field.rule, owner, "legal transition by owner"), owner)
     candidates = field.rivals(field.agreed)
     illegal = next((v for v in candidates.values() if not _legal(field, v)), None)
     if illegal is not None:

@@ -17,6 +17,8 @@ from fsm_core.sync.types import UNKNOWN, Outcome, Rule, Seen, System, Verdict
 PROPOSED = "proposed"
 DIVERGED = "diverged"
 UNDELIVERABLE = "undeliverable"
+APART = "apart"
+"""Said while the rule let every system keep its own: when the rule ends, it is met as if for the first time."""
 
 
 @dataclass(slots=True)
@@ -43,19 +45,24 @@ class View:
         held = self.holds.get(name)
         return Seen(
             now=self.now[name],
-            base=base,
+            base=UNKNOWN if held == APART else base,
             at=self.at,
             writable=name in self.writable and held != UNDELIVERABLE,
             proposed=held == PROPOSED,
+            diverged=held == DIVERGED,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What holds a record's fields: open conflicts and pins."""
+    """What holds a record's fields: open conflicts, pins, its status; and whose owner is silent."""
 
     frozen: frozenset[str] = frozenset()
     pins: Mapping[str, tuple[Value, str]] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
+    """Fields that may not change any more in the record's status."""
+    silent: Mapping[System, float] = field(default_factory=dict)
+    """Systems nothing was heard of, and for how many seconds."""
 
 
 def fields_with_news(shape: EntityShape, views: Sequence[View]) -> list[str]:
@@ -64,11 +71,20 @@ def fields_with_news(shape: EntityShape, views: Sequence[View]) -> list[str]:
     return [name for name in shape.fields if name in news]
 
 
+def is_news(shape: EntityShape, view: View, name: str) -> bool:
+    """Whether a system says something else of a field than when it was last settled, however it is written."""
+    if view.base is None or name not in view.base:
+        return True
+    now, base = view.now[name], view.base[name]
+    return now != base and not shape.fields[name].same(now, base)
+
+
 def _news(view: View) -> list[str]:
     base = view.base
     if base is None:
         return list(view.now)
-    return [name for name, value in view.now.items() if name not in base or value != base[name]]
+    told = [name for name, value in view.now.items() if name not in base or value != base[name]]
+    return told + [name for name, why in view.holds.items() if why == APART] if view.holds else told
 
 
 def decide_fields(
@@ -85,18 +101,21 @@ def decide_fields(
     for name in names:
         seen = {view.system: found for view in views if (found := view.seen(name)) is not None}
         if seen:
-            rule = _held_rule(rules[name], name, held)
+            rule = held_rule(rules[name], name, held)
             verdicts[name] = decide(rule, agreed.get(name), seen, shape.fields[name].same, agreed_at(name))
     return verdicts
 
 
-def _held_rule(rule: Rule, name: str, held: Held) -> Rule:
-    if name in held.frozen:
-        return replace(rule, frozen=True)
+def held_rule(rule: Rule, name: str, held: Held) -> Rule:
+    """The rule of a field, with what holds the field on this record."""
+    if name in held.fixed:
+        rule = replace(rule, fixed=True)
+    if rule.stale_after is not None and held.silent.get(rule.owner or "", -1.0) >= rule.stale_after:
+        rule = replace(rule, owner_stale=True)
     if name in held.pins:
         value, mode = held.pins[name]
-        return replace(rule, pin=value, pin_mode="hold" if mode == "hold" else "until_owner_changes")
-    return rule
+        rule = replace(rule, pin=value, pin_mode="hold" if mode == "hold" else "until_owner_changes")
+    return replace(rule, frozen=True) if name in held.frozen else rule
 
 
 def merged(shape: EntityShape, agreed: Mapping[str, Value], verdicts: Mapping[str, Verdict]) -> dict[str, Value]:
@@ -120,6 +139,8 @@ def settle(view: View, name: str, verdict: Verdict) -> None:
         view.base = base
         view.sent.pop(name, None)
     match verdict.outcome:
+        case Outcome.NOOP if verdict.apart and view.system in verdict.settled:
+            view.holds[name] = APART
         case Outcome.PROPOSE if view.system in verdict.proposals:
             view.holds[name] = PROPOSED
         case Outcome.DIVERGED if view.system in verdict.settled:
@@ -142,11 +163,16 @@ def owed(
     for name in view.writable:
         if name not in view.now or name in frozen or name in view.holds:
             continue
-        value, now = agreed.get(name), view.now[name]
-        if now == value or shape.fields[name].same(now, value) or _rendered(view, name, value, shape.fields[name].same):
-            continue
-        fields[name] = value
+        value = agreed.get(name)
+        if not shows(shape, view, name, value):
+            fields[name] = value
     return fields
+
+
+def shows(shape: EntityShape, view: View, name: str, value: Value) -> bool:
+    """Whether a system that shows the field shows this value, or its own rendering of it."""
+    now, same = view.now[name], shape.fields[name].same
+    return now == value or same(now, value) or _rendered(view, name, value, same)
 
 
 def _rendered(view: View, name: str, value: Value, same: Callable[[Value, Value], bool]) -> bool:

@@ -59,6 +59,14 @@ class Policy(StrEnum):
     LOCAL = "local"
 
 
+OWNED: Final = frozenset({Policy.OWNER, Policy.STATUS})
+"""Policies by which one system's word is a fact."""
+
+
+CHOOSING: Final = OWNED | {Policy.PREFER, Policy.NEWEST}
+"""Policies by which what one system says is taken and what another says is refused."""
+
+
 class NonOwnerChange(StrEnum):
     """The five answers to a non-owner's change."""
 
@@ -67,6 +75,10 @@ class NonOwnerChange(StrEnum):
     CONFLICT = "conflict"
     ACCEPT = "accept"
     IGNORE = "ignore"
+
+
+OnSwitch: TypeAlias = Literal["adopt_agreed", "adopt_new_owner", "conflict"]
+"""Whose value counts where a new owner of a field says something else than what was agreed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,14 @@ class Rule:
     blank_by_owner: Literal["accept", "conflict"] = "accept"
     fill_blank: bool = False
     fallback_owner: System | None = None
+    stale_after: float | None = None
+    """Seconds of silence of the owner's system after which the fallback acts."""
     owner_stale: bool = False
+    """The owner has been silent for so long."""
+    proposal_ttl: float | None = None
+    """Seconds a proposal waits; None is for ever."""
+    proposal_end: Literal["revert", "keep"] = "revert"
+    """What then becomes of it."""
     pin: Value | Unknown = UNKNOWN
     pin_mode: Literal["hold", "until_owner_changes"] = "hold"
     skew: float = 2.0
@@ -96,6 +115,12 @@ class Rule:
     """Several rules hold and none of them outranks the others: a person decides."""
     immutable: bool = False
     """Once set, only a person may change it."""
+    append_only: bool = False
+    """Once set, whoever changes it asks a person: a correction is a reversal and a new record."""
+    fixed: bool = False
+    """The record is in a status after which nothing of it may change."""
+    roles: tuple[str, ...] = ()
+    """Persons who may decide it; empty means whoever may decide at all."""
     frozen: bool = False
     """An open conflict holds the field."""
     name: str = ""
@@ -121,6 +146,8 @@ class Seen:
     """A delivery of the agreed value is outstanding."""
     proposed: bool = False
     """Its value is an open proposal."""
+    diverged: bool = False
+    """Its value differs because the rule let it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +165,18 @@ class Verdict:
     """Whose value won, where one system's did."""
     note: str = ""
     provisional: bool = False
+    fallback: bool = False
+    """The fallback owner's word, in place of an owner that is not linked or silent."""
+    apart: bool = False
+    """Every system keeps its own: what they show was never weighed."""
     closes: bool = False
     """An open conflict on this field ends by itself."""
     settled: frozenset[System] = frozenset()
     """Systems whose base becomes what they show now."""
+    unpins: bool = False
+    """A pin on this field ends with it."""
+    insisted: bool = False
+    """A rule that takes one system's word refused another's: whoever said it may say it again and again."""
 
 
 Document: TypeAlias = dict[str, Any]

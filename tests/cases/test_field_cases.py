@@ -1,16 +1,18 @@
-"""The truth table of field decisions, row by row, from data; rows F69-F76 are written here as cases of their own."""
+"""The truth table of field decisions, row by row, from data: the table itself, and the rows added to it since."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fsm_core.model.compare import Comparator, comparing
 from fsm_core.sync.merge import decide
-from fsm_core.sync.types import UNKNOWN, NonOwnerChange, Outcome, Policy, Rule, Seen, Verdict
+from fsm_core.sync.types import UNKNOWN, NonOwnerChange, Policy, Rule, Seen, Verdict
 
 ROWS = json.loads(Path(__file__).with_name("ownership_cases.json").read_text(encoding="utf8"))["field"]
 
@@ -56,89 +58,23 @@ def test_field_case(row):
     assert verdict.writes == expected["writes"]
 
 
-def test_every_row_is_there():
-    assert {row["id"] for row in ROWS} == {f"F{n:02}" for n in range(1, 69)}
+def played() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every case with its rule, once per answer it is played with."""
+    for case in yaml.safe_load(Path(__file__).with_name("field_cases.yaml").read_text(encoding="utf8")):
+        for answer in case.get("answers", [None]):
+            yield case, case["rule"] | ({"non_owner_change": NonOwnerChange(answer)} if answer else {})
 
 
-same = comparing(Comparator.EXACT)
-OWNER = Rule(owner="erp", non_owner_change=NonOwnerChange.REVERT, fill_blank=True)
+PLAYED = list(played())
 
 
-def test_f69_first_match_owner_value_wins_and_the_other_is_kept():
-    verdict = decide(OWNER, None, {"erp": Seen("Acme"), "crm": Seen("Beta")}, same)
-    assert (verdict.outcome, verdict.value) == (Outcome.ACCEPT, "Acme")
-    assert verdict.writes == {"crm": "Acme"}
-    assert verdict.overruled == {"crm": "Beta"}
-    assert verdict.settled == {"crm", "erp"}
-
-
-@pytest.mark.parametrize("answer", list(NonOwnerChange))
-def test_f70_first_match_owner_blank_is_seeded_never_blanked(answer):
-    rule = Rule(owner="erp", non_owner_change=answer)
-    verdict = decide(rule, None, {"erp": Seen(None), "crm": Seen("Beta")}, same)
-    assert (verdict.outcome, verdict.value, verdict.provisional) == (Outcome.ACCEPT, "Beta", True)
-    assert verdict.writes == {"erp": "Beta"}
-
-
-def test_f71_first_match_without_an_owner_and_with_a_difference_is_a_conflict():
-    verdict = decide(OWNER, None, {"crm": Seen("Acme"), "fsm": Seen("Beta")}, same)
-    assert verdict.outcome is Outcome.CONFLICT
-    assert not verdict.writes
-    assert not verdict.settled
-
-
-def test_f72_first_match_equal_under_the_comparator_stamps_bases_and_writes_nothing():
-    phones = comparing(Comparator.PHONE)
-    seen = {"crm": Seen("+49 30 1234567"), "erp": Seen("030/1234567")}
-    verdict = decide(OWNER, "030/1234567", seen, phones)
-    assert verdict.outcome is Outcome.CONVERGED
-    assert not verdict.writes
-    assert verdict.settled == {"crm", "erp"}
-
-
-def test_f73_a_value_restored_before_the_read_back_is_news():
-    restored = Seen("Acme", base="Beta")  # delivered: the base moved to what we wrote
-    verdict = decide(Rule(owner="erp"), "Beta", {"erp": Seen("Beta", base="Beta"), "crm": restored}, same)
-    assert verdict.outcome is Outcome.PROPOSE
-    assert verdict.proposals == {"crm": "Acme"}
-
-
-def test_f74_newest_an_edit_older_than_the_agreed_value_is_overruled():
-    rule = Rule(policy=Policy.NEWEST)
-    seen = {"crm": Seen("Old", base="Acme", at=5.0), "erp": Seen("Acme", base="Acme", at=90.0)}
-    verdict = decide(rule, "Acme", seen, same, agreed_at=80.0)
-    assert verdict.value == "Acme"
-    assert verdict.overruled == {"crm": "Old"}
-
-
-def test_f75_a_frozen_field_is_not_written_even_when_a_delivery_is_due():
-    frozen = Rule(owner="erp", frozen=True)
-    seen = {"erp": Seen("Beta", base="Beta"), "crm": Seen("Acme", base="Acme", due=True)}
-    verdict = decide(frozen, "Beta", seen, same)
-    assert verdict.outcome is Outcome.NOOP
-    assert not verdict.writes
-
-
-def test_f76_a_frozen_field_on_which_all_agree_closes_itself_and_stamps_bases():
-    frozen = Rule(owner="erp", frozen=True)
-    seen = {"erp": Seen("Beta", base="Acme"), "crm": Seen("Beta", base="Acme")}
-    verdict = decide(frozen, "Acme", seen, same)
-    assert verdict.outcome is Outcome.CONVERGED
-    assert verdict.closes
-    assert verdict.value == "Beta"
-    assert verdict.settled == {"crm", "erp"}
-
-
-def test_f77_who_owns_a_field_since_it_proposed_has_the_word():
-    seen = {"erp": Seen("Beta", base="Beta", proposed=True), "crm": Seen("Acme", base="Acme")}
-    verdict = decide(Rule(owner="erp"), "Acme", seen, same)
-    assert (verdict.outcome, verdict.value, verdict.source) == (Outcome.ACCEPT, "Beta", "erp")
-    assert verdict.writes == {"crm": "Beta"}
-    assert decide(Rule(owner="crm"), "Acme", seen, same).outcome is Outcome.NOOP
-    assert decide(Rule(owner="erp", pin="Acme"), "Acme", seen, same).outcome is Outcome.NOOP
-
-
-def test_f78_a_new_owner_that_proposed_a_blank_wipes_nothing():
-    seen = {"erp": Seen(None, base=None, proposed=True), "crm": Seen("Acme", base="Acme")}
-    assert decide(Rule(owner="erp", blank_by_owner="conflict"), "Acme", seen, same).outcome is Outcome.NOOP
-    assert decide(Rule(owner="erp", blank_by_owner="accept"), "Acme", seen, same).value is None
+@pytest.mark.parametrize(("case", "rule"), PLAYED, ids=[f"{case['id']} {case['title']}" for case, _ in PLAYED])
+def test_field_case_beyond_the_table(case, rule):
+    policy = Policy(rule.get("policy", "owner"))
+    seen = {system: Seen(**view) for system, view in case["seen"].items()}
+    same = comparing(Comparator(case.get("comparator", "exact")))
+    verdict = decide(Rule(**{**rule, "policy": policy}), case["agreed"], seen, same, case.get("agreed_at"))
+    told = {name: getattr(verdict, name) for name in case["expected"]}
+    if "settled" in told:
+        told["settled"] = sorted(told["settled"])
+    assert told == case["expected"]

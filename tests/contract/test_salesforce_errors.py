@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from connectors.salesforce import errors
+from connectors.salesforce.description import capabilities
 from connectors.salesforce.simulator_schema import picks, text
 from connectors.salesforce.simulator_store import Refusal, Row
 from fsm_core.errors import (
@@ -356,6 +357,12 @@ def test_what_the_account_lets_us_do(org):
         False,
     )
     assert (account.batch, account.overlap.total_seconds()) == (200, 600)
+    assert account.can_delete
+
+
+def test_an_object_the_user_may_not_delete_is_described_so():
+    described = {"createable": True, "deletable": False, "fields": []}
+    assert not capabilities(Object("Account"), described, 0).can_delete
 
 
 def test_a_key_that_is_no_external_id_must_be_probed(org):

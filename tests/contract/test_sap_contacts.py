@@ -196,6 +196,7 @@ def test_two_numbers_make_one_id_and_come_apart_again(numbers):
 def test_what_the_account_can_do(harness):
     able = harness.connector().describe([CONTACT]).objects[RELATIONSHIP]
     assert (able.creates, able.deletes, able.compare_and_set) == (Creates.PROBE, Deletes.SWEEP, True)
+    assert not able.can_delete
     assert {path for path, field in able.fields.items() if field.required} == {
         "BusinessPartnerCompany",
         "to_Person.LastName",

@@ -157,5 +157,6 @@ def test_addresses_are_neither_made_nor_ended_by_themselves(harness, write, erro
 def test_what_the_account_can_do(harness):
     able = harness.connector().describe([SITE]).objects[ADDRESS]
     assert (able.creates, able.deletes) == (Creates.NEVER, Deletes.SWEEP)
+    assert not able.can_delete
     assert not any(field.required for field in able.fields.values())
     assert (able.fields["FullName"].writable, able.fields["StreetName"].length) == (False, 60)

@@ -12,10 +12,12 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from connectors.sandbox import Sandbox
 from flows.limits import COMMAND, ensure_limits, held, main
 from flows.sync import as_tasks, sync_all, sync_entity
-from flows.wiring import open_store
+from flows.wiring import open_store, opened
 from fsm_core import settings
 from fsm_core.errors import HubError, Locked, Misconfigured, Unauthorised, Unreachable
+from fsm_core.service.stops import resume, stop
 from fsm_core.service.sync import Round, synchronise
+from fsm_core.state_stops import Way
 from tests.world import World
 
 pytestmark = [pytest.mark.usefixtures("harness"), pytest.mark.timeout(180)]
@@ -67,6 +69,21 @@ def test_a_run_carries_both_systems_into_step(sandbox: Sandbox, prefect: SyncPre
         assert f'"entity":"{entity}"' in summary
         assert f'"seen":{seen}' in summary
         assert f"| sap | {seen} |" in told
+
+
+def test_a_system_that_a_person_stopped_is_no_failure(sandbox: Sandbox, prefect: SyncPrefectClient) -> None:
+    with opened(sandbox.folder / "hub.toml", remote=False) as found:
+        stop(found.hub, "sap", "", Way.BOTH, "ada", "year-end closing")
+    calls = len(sandbox.sap.calls)
+    state = run(sandbox)
+    assert state.is_completed(), state
+    assert len(sandbox.sap.calls) == calls
+    assert "year-end closing" in summaries(sandbox)[-1]
+    told = asked(prefect, "/artifacts/filter")
+    assert "| sap | 0 | 0 | 0 | 0 | 0 | off |" in told
+    assert "year-end closing" not in told
+    with opened(sandbox.folder / "hub.toml", remote=False) as found:
+        resume(found.hub, "sap", "", Way.BOTH, "ada")
 
 
 def test_a_mass_change_fails_the_run_with_the_guards_words(sandbox: Sandbox) -> None:

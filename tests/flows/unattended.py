@@ -23,15 +23,25 @@ ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 
 class Patient(httpx.Client):
-    """Asks again while the server is busy: on SQLite it answers 503 when its database is locked."""
+    """Asks again while the server is busy: on SQLite it answers 503, or late, when its database is locked."""
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while True:
-            response = super().send(request, **options)
+            try:
+                response = super().send(request, **options)
+            except httpx.ReadTimeout:
+                if not self._asks(request) or time.monotonic() > until:
+                    raise
+                continue
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > until:
                 return response
             time.sleep(0.5)
+
+    @staticmethod
+    def _asks(request: httpx.Request) -> bool:
+        """Whether nothing is changed by asking again."""
+        return request.method == "GET" or request.url.path.endswith("/filter")
 
 
 class Unattended:

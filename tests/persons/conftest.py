@@ -22,7 +22,8 @@ WORD = "three quiet words"
 @pytest.fixture
 def desk(each_database):
     world = World()
-    return Desk(world.hub, Passwords(1, 8, 1), timedelta(days=30))
+    yield Desk(world.hub, Passwords(1, 8, 1), timedelta(days=30))
+    del world  # whose state goes with it
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from fsm_core.persons.rights import MAY, Act, Actor, Role, allowed, require, rol
 
 TABLE = {
     Role.VIEWER: {Act.SEE},
-    Role.RESOLVER: {Act.SEE, Act.ANSWER, Act.RETRY, Act.APPROVE},
+    Role.RESOLVER: {Act.SEE, Act.ANSWER, Act.MATCH, Act.PIN, Act.EDIT, Act.RETRY, Act.STOP, Act.APPROVE},
     Role.FINANCE: {Act.SEE, Act.APPROVE_MONEY},
     Role.ADMIN: set(Act) - {Act.APPROVE_MONEY},
     Role.AUDITOR: {Act.SEE, Act.VERIFY},

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from fsm_core.model import SHAPES
 from fsm_core.service import pull
-from fsm_core.service.decide import provenance
+from fsm_core.service.telling import provenance
 from fsm_core.store import schema as t
 from fsm_core.store.audit import digest_of, digest_of_values
 from tests.world import RULES, World

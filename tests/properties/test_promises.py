@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm_core.service.decide import frozen_fields, live_links
+from fsm_core.service.loaded import frozen_fields, live_links
 from fsm_core.store import queries
 from tests.world import TABLE, World, stated
 

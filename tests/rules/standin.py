@@ -36,6 +36,7 @@ class Spot(Group):
 
 class Thing(Entity):
     entity_name: ClassVar[str] = "thing"
+    endings: ClassVar[Mapping[str, tuple[str, str]]] = {"deactivate": ("stage", "gone")}
 
     code: Annotated[str, StringConstraints(max_length=10)] | None = None
     title: Annotated[str, StringConstraints(max_length=30)]

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from fsm_core.model.entity import Entity, EntityShape, Group, shape_of
 from fsm_core.ownership.check import CHECKS, Level, Party, check
 from fsm_core.ownership.check.samples import codes, samples
-from fsm_core.ports import FieldCapability
+from fsm_core.ports import Capabilities, Deletes, FieldCapability
 from tests.rules.standin import GOOD, SHAPES, THING, Plain, able, found, report, subject
 
 
@@ -52,6 +52,7 @@ RULES = {
         "S12",
         swapped("    delete: {by: owner, on_owner_delete: deactivate, on_non_owner_delete: restore}\n", ""),
     ),
+    "S12 words": ("S12", swapped("on_owner_delete: deactivate", "on_owner_delete: cancel")),
     "S12 books": ("S12", swapped("on_owner_delete: deactivate", "on_owner_delete: delete, block_if: [open_invoices]")),
     "S14 union": ("S14", with_field("title: {policy: union}")),
     "S14 max": ("S14", with_field("title: {policy: max}")),
@@ -313,3 +314,13 @@ def test_a_codec_that_breaks_is_a_finding_and_no_crash():
 
 def test_every_check_has_a_fixture():
     assert {which for which, *_ in (*RULES.values(), *MAPPINGS.values())} == set(CHECKS) - {"S18", "S25"}
+
+
+def test_what_a_system_cannot_delete_is_told_and_no_error():
+    text = GOOD.replace("on_owner_delete: deactivate", "on_owner_delete: delete").replace("finance, ", "")
+    fixed = replace(Party("two", THING), able=Capabilities(deletes=Deletes.FLAGS))
+    (told,) = found(subject(text, parties={("one", "thing"): Party("one", THING), ("two", "thing"): fixed}), "S12")
+    assert (told.level, told.system) == (Level.WARN, "two")
+    assert told.sentence == (
+        "thing records are deleted everywhere, and in two the hub cannot: it sets stage to gone there"
+    )

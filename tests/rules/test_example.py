@@ -79,6 +79,7 @@ def test_what_is_unfinished_in_it_is_found():
     made = findings()
     assert {entity for check, entity, _ in made if check == "S12"} == {
         "visit", "part_consumption", "maintenance_plan", "contact",
+        "customer", "asset", "work_order", "invoice",  # the stand-ins have no word for the end of a record
     }  # fmt: skip
     assert {entity for check, entity, _ in made if check == "S20"} == {
         "work_order", "part_consumption", "maintenance_plan", "contact",

@@ -85,6 +85,14 @@ def test_the_page_is_whole_and_says_in_words_what_it_says_in_colours():
     assert "erp (sap) owns it; an edit elsewhere: revert" in made
 
 
+def test_a_long_condition_is_told_whole_in_the_head_of_its_column():
+    made = page(matrix(parse(SHIPPED), SHAPES, "contact"), "t")
+    heads = " ".join(re.findall(r'<text class="head"[^>]*>([^<]*)</text>', made))
+    assert "&#x27;billing&#x27; in roles and customer.billing_status == &#x27;active&#x27;" in heads
+    assert "…" not in heads
+    assert all(len(line) <= 40 for line in re.findall(r'<text class="head"[^>]*>([^<]*)</text>', made))
+
+
 def test_a_role_has_one_colour_on_the_whole_page():
     made = page(matrix(parse(SHIPPED), SHAPES), "t")
     pairs = re.findall(r"<title>(\w+) \(\w+\) owns it[^<]*</title><rect class=\"(\w+)\"", made)

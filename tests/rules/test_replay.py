@@ -126,3 +126,11 @@ def test_the_past_is_read_on_both_databases(each_database):
     (history,) = past(made)
     edits = [move.changes["trade_name"] for move in history.moves if "trade_name" in {*move.changes} - move.told]
     assert edits == [("a", "b")]
+
+
+def test_a_status_that_closes_a_record_is_known_to_the_past(world):
+    edit(world, "crm", trade_name="Acme 2")
+    world.settle()
+    handover = "    handover: {on_switch: adopt_agreed}  "
+    told = replay(past(world), book(), book(handover, f"    immutable_after: active\n{handover}"))
+    assert outcomes(told) == {("trade_name", "ACCEPT of crm", "CONFLICT"): 1}

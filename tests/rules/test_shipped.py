@@ -9,6 +9,7 @@ import pytest
 
 import mappings
 from flows.rulefacts import gather
+from flows.wiring import SHIPPED_RULES
 from fsm_core.model import SHAPES
 from fsm_core.model.entity import EntityShape
 from fsm_core.ownership import parse
@@ -52,7 +53,7 @@ def test_the_shipped_rules_give_no_finding():
 
 
 def test_they_give_none_without_settings_either():
-    gathered = gather(NOWHERE)
+    gathered = gather(NOWHERE, SHIPPED_RULES)
     assert check(gathered.subject).findings == []
 
 
@@ -99,7 +100,6 @@ def test_there_are_three_templates_and_they_are_no_mappings():
 
 OWNER = """owner: {default: crm, when: [{if: "billing_status in ('active', 'blocked')", owner: erp}]}"""
 SWITCH = "      billing_status:   {owner: erp, non_owner_change: revert}"
-DELETE = "    delete: {by: owner, on_owner_delete: conflict, on_non_owner_delete: conflict}"
 RULES = {
     "S00": rules("trade_name:  ", "trade_nam:   "),
     "S01": rules('      "*":              {}', ""),
@@ -107,7 +107,7 @@ RULES = {
     "S03": rules(SWITCH, SWITCH.replace("owner: erp, ", "")),
     "S04": rules("trade_name:       {owner: crm}", "trade_name:       {owner: erp}"),
     "S11": rules("keys: [[account_number], [tax_ids]]", "keys: []"),
-    "S12": rules("on_owner_delete: conflict", "on_owner_delete: delete"),
+    "S12": rules("on_owner_delete: deactivate", "on_owner_delete: delete"),
     "S14": rules("trade_name:       {owner: crm}", "trade_name:       {policy: union}"),
     "S15": rules("      billing_address:  {", '      "billing_address.city": {owner: fsm}\n      billing_address:  {'),
     "S16": rules(", immutable_after: set", ""),

@@ -140,8 +140,9 @@ class Theatre:
         """A fresh process, known by another name."""
         engine = self.world.store.engine
         engine.dispose()  # what it has compiled stays, which is what makes this fast
-        self.world.store = MortalStore(engine, death)
+        self.world.store = store = MortalStore(engine, Death())
         self.world.hub = self.world.open_hub()
+        store.death = death
         self.workers += 1
         self.world.hub.worker = f"worker {self.workers}"
         for binding in self.world.hub.bindings.values():

@@ -193,3 +193,16 @@ def test_a_property_of_sap_that_is_read_only_is_not_written_and_named(wire, monk
     rows = [row for row in entity["fields"] if row["field"].startswith("billing_address")]
     assert [row["updated"] for row in rows] == [False] * len(rows)
     assert entity["object"] == ROOT
+
+
+def test_what_is_wrong_with_the_rules_in_force_is_told(wire, told):
+    assert told["rule_findings"] == []
+    settings = wire.config.read_text(encoding="utf8")
+    shipped = (mappings.SHIPPED / "ownership.yaml").read_text(encoding="utf8")
+    (wire.folder / "rules.yaml").write_text(shipped.replace("to: resolver, ", ""), encoding="utf8")
+    wire.config.write_text(settings.replace("[hub]\n", '[hub]\nownership = "rules.yaml"\n'), encoding="utf8")
+    finding = wire.ask("doctor")["rule_findings"][0]
+    shown = wire.run("doctor")
+    wire.config.write_text(settings, encoding="utf8")
+    assert (finding["check"], finding["level"]) == ("S21", "error")
+    assert f"S21 error {finding['sentence'][:20]}" in shown

@@ -1,6 +1,7 @@
 """What an expert tries first, over real HTTP: kills, lost answers, edits that meet, merges, and clocks.
 
-Named by the list of the engine's promises. Not here: what hostile servers do (`test_hostile_*`).
+Named by the list of the engine's promises. Not here: what hostile servers do (`test_hostile_*`), and of that list
+3 (`test_traps`, `test_breaker`), 13, the dirty first load (`test_dirty_plan`), and 14 (`test_drift`).
 """
 
 from __future__ import annotations
@@ -102,6 +103,32 @@ def test_expert_6_an_edit_by_who_does_not_own_the_field_meets_the_rules_reaction
     (proposal,) = wire.ask("proposals", "list")
     assert (proposal["field"], proposal["value"]) == ("legal_name", "Umbenannt GmbH")
     assert wire.record(wire.accounts[1])["legal_name"] == agreed
+
+
+def test_expert_7_deleted_here_and_edited_there_asks_and_a_lost_right_on_500_deletes_nothing(tmp_path):
+    with company(tmp_path, linked=1, settled=False) as wire:
+        wire.crm.queries.page_limit = 2000
+        wire.crm.seed("Account", [{"Name": f"Interessent {n}", "FSM_Status__c": "Prospect"} for n in range(500)])
+        wire.settle()
+        wire.crm.remove("Account", wire.accounts[0])
+        wire.news_for("salesforce", 0)
+        wire.sync()
+        kept = {"active": 501}
+        assert wire.ask("status")["records"]["customer"] == kept
+        (again,) = [row for row in wire.crm.rows("Account") if row["Name"] == "Neu 0 GmbH" and not row["IsDeleted"]]
+        assert again["Id"] != wire.accounts[0]  # deleted without authority: restored, with the edit
+        wire.settle()
+        table = wire.crm.store.tables["Account"]
+        hidden = {id_: table.pop(id_) for id_ in list(table) if table[id_]["Name"].startswith("Interessent")}
+        before = wire.writes()
+        assert wire.sync()["read"]["salesforce"]["gone"] == 0  # what is not shown since then has not changed
+        assert wire.waiting() == {}
+        for _ in range(2):
+            wire.sync("--full")
+        (problem,) = wire.problems()
+        assert problem["message"] == "500 of 501 known records are not shown any more; nothing was deleted"
+        assert (wire.writes(), wire.ask("status")["records"]["customer"]) == (before, kept)
+        assert len(hidden) == 500
 
 
 def test_expert_8_two_accounts_are_merged_and_nothing_is_created_again(wire):

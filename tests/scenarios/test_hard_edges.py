@@ -10,6 +10,8 @@ from functools import partial
 import pytest
 
 from fsm_core.errors import Locked
+from fsm_core.model import SHAPES
+from fsm_core.ownership import Rulebook, parse
 from fsm_core.ports import Creates, Written
 from fsm_core.service.keys import replace_keys
 from fsm_core.service.resolve import retry
@@ -121,6 +123,21 @@ def test_a_local_field_is_left_alone():
     world.create("erp", service_notes="Tor", **ACTIVE)
     world.settle()
     assert (row(world, "crm")["service_notes"], row(world, "erp")["service_notes"]) == ("Hund", "Tor")
+
+
+def test_what_was_local_is_not_wiped_when_the_rule_gives_it_an_owner():
+    """Nothing was ever agreed on it: before, "nothing" was written over what both systems had."""
+    world = World(rules=RULES.replace("service_notes:    {owner: fsm}", "service_notes:    {policy: local}"))
+    world.create("crm", tax_ids=["VAT:DE1"], service_notes="Hund")
+    world.create("erp", service_notes="Tor", **ACTIVE)
+    world.settle()
+    world.rules = Rulebook(parse(RULES), "owned", SHAPES, ("crm", "erp"))
+    world.hub = world.open_hub()
+    world.settle()
+    assert (row(world, "crm")["service_notes"], row(world, "erp")["service_notes"]) == ("Hund", "Hund")
+    (one,) = world.loaded()
+    told = open_of(world, lambda db: queries.explain(db, one.record.id, "service_notes"))["fields"]["service_notes"]
+    assert told["decisions"][-1]["overruled"] == {"erp": "Tor"}
 
 
 # -- echoes, renderings and what happens between write and read-back ------------------------------
@@ -373,7 +390,7 @@ def test_a_record_is_created_elsewhere_once_the_question_about_it_is_answered(ta
 
 
 def test_an_undeleted_record_closes_the_question_about_its_deletion():
-    world, crm, _ = linked()
+    world, crm, _ = linked(rules=RULES.replace("on_non_owner_delete: restore", "on_non_owner_delete: conflict"))
     world.crm.remove(TABLE, crm)
     world.settle()
     world.clock.advance(5)

@@ -62,7 +62,7 @@ def test_a_hidden_field_is_left_alone_and_all_others_go_on(wire, monkeypatch, sy
     assert wire.row(0)["FSM_Language__c"] == "de"
     assert wire.bp(0)["CorrespondenceLanguage"] == "DE"
     problem = only(wire.problems())
-    assert (problem["system"], problem["field"], problem["cause"]) == (system, "language", "not shown")
+    assert (problem["system"], problem["field"], problem["cause"]) == (system, "language", "drift removed")
     assert PATHS[system] in problem["message"]
     assert "right to see" in problem["remedy"]
     assert sum(wire.ask("status")["problems"].values()) == 1

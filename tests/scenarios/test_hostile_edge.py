@@ -97,6 +97,8 @@ def test_a_limit_between_two_pages_keeps_what_was_read_and_the_next_round_goes_o
         assert "in 30 minutes" in report["absent"][system]
         assert wire.ask("status")["links"][system]["customer"]["live"] == 2
         assert wire.writes() == 0
+        assert "left alone until" in wire.sync(code=1)["absent"][system]
+        wire.clock.advance(1800)
         again = wire.sync()
         assert again["read"][system]["new"] == 1
         assert (wire.writes(), wire.waiting()) == (0, {})

@@ -12,14 +12,14 @@ from flows.wiring import Opened
 from fsm_core.errors import UnknownOutcome
 from fsm_core.service.converge import converge, load
 from fsm_core.service.outlook import Await, Waiting, outlook
-from fsm_core.service.plan import plan
+from fsm_core.service.plan import PlannedWrite, plan
 from fsm_core.service.pull import pull
 from fsm_core.service.resolve import answer_proposal, resolve, retry
 from fsm_core.settings import Settings
 from fsm_core.store import queries
 from tests.scenarios.test_breaker import quarrel, told_of_erp
 from tests.scenarios.test_traps import ACTIVE, linked, open_of
-from tests.world import TABLE, World
+from tests.world import RULES, TABLE, World
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -87,7 +87,9 @@ def test_every_write_of_the_plan_is_announced_and_no_other():
     world.edit("crm", crm, trade_name="Acme Kälte", payment_terms="NT90", legal_name="Acme Neu GmbH", currency="CHF")
     world.edit("erp", erp, phone="030 7654321", currency="USD", segment="large")
     observe(world)
-    planned = {(w.record, w.system, w.action, name) for w in plan(world.hub, "customer").writes for name in w.fields}
+    writes: list[PlannedWrite] = []
+    plan(world.hub, ["customer"], writes.append)
+    planned = {(w.record, w.system, w.action, name) for w in writes for name in w.fields}
     assert len(planned) > 15
     announced, births = set(), set()
     for record in {link.record for link in world.links()}:
@@ -181,14 +183,24 @@ def test_what_may_not_be_written_there_is_not_announced():
     assert (found.what, found.system) == (Await.KEPT, "crm")
 
 
+def test_a_deletion_by_the_hub_is_told_before_it_is_done():
+    world, _, erp = linked(rules=RULES.replace("on_owner_delete: deactivate", "on_owner_delete: delete"))
+    world.erp.delete(TABLE, erp)
+    world.sync(deliver=False)
+    found = only(world, "phone")
+    assert (found.what, found.system) == (Await.DELETE, "crm")
+    world.settle()
+    assert not world.crm.live(TABLE)
+
+
 def test_a_deletion_waits_for_an_answer():
-    world, crm, _ = linked()
+    world, crm, _ = linked(rules=RULES.replace("on_non_owner_delete: restore", "on_non_owner_delete: conflict"))
     world.crm.delete(TABLE, crm)
     world.sync()
     (conflict,) = open_of(world, queries.conflicts)
     found = only(world, "phone")
     assert (found.what, found.id) == (Await.CONFLICT, conflict.id)
-    assert "deleted or merged away in crm" in found.words
+    assert "deleted in crm (non-owner deletion)" in found.words
 
 
 def test_without_a_connection_the_mapping_says_what_may_be_written():

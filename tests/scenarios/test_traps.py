@@ -11,7 +11,7 @@ from fsm_core.service.converge import Halted
 from fsm_core.service.resolve import answer_proposal, retry
 from fsm_core.service.resolve import resolve as answer
 from fsm_core.store import queries
-from tests.world import TABLE, World, stated
+from tests.world import RULES, TABLE, World, stated
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -269,7 +269,7 @@ def test_told_apart_they_stay_apart_and_are_not_asked_about_again():
 
 
 def test_a_deletion_deletes_nothing_elsewhere_and_asks():
-    world, crm, _ = linked()
+    world, crm, _ = linked(rules=RULES.replace("on_non_owner_delete: restore", "on_non_owner_delete: conflict"))
     world.crm.remove(TABLE, crm)
     world.settle()
     assert len(world.erp.live(TABLE)) == 1

@@ -47,6 +47,40 @@ def test_an_error_in_json_mode_is_json(run, tmp_path):
     assert "does not exist" in json.loads(out)["error"]
 
 
+@pytest.mark.parametrize("wanted", ["[/x]", "[bold]x"])
+def test_an_error_shows_what_was_typed_with_its_brackets(run, tmp_path, wanted):
+    path = tmp_path / "hub.toml"
+    path.write_text(SETTINGS.format(name="salesforce") + '[systems.sap]\nconnector = "sap"\n', encoding="utf8")
+    code, _, err = run("--config", str(path), "explain", "customer", wanted)
+    assert code == 1
+    assert f"customer {wanted} is not known" in err
+
+
+@pytest.mark.parametrize(
+    ("database", "says"),
+    [
+        ("sqlite:////proc/nowhere/hub.db", "/proc/nowhere: No such file or directory"),
+        ("sqlite:////proc/hub.db", "the database: unable to open database file"),
+        ("oracle+nothing://x", "the database: Can't load plugin"),
+        ("no address", "the database: Could not parse"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_sentence(run, tmp_path, database, says):
+    path = tmp_path / "hub.toml"
+    path.write_text(f'[hub]\ndatabase = "{database}"\n', encoding="utf8")
+    for words in (("status",), ("doctor",), ("sync",)):
+        code, _, err = run("--config", str(path), *words)
+        assert code == 1
+        assert says in err
+        assert "Traceback" not in err
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(run, tmp_path):
+    code, _, err = run("rules", "matrix", "--html", str(tmp_path / "no" / "page.html"))
+    assert code == 1
+    assert "page.html: No such file or directory - Look at the path" in err
+
+
 def test_wrong_usage_is_told(run):
     code, _, err = run("conflicts", "resolve", "x")
     assert code == 2

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_core.sync.match import Candidate, assemble, key_reader, loosened
+from fsm_core.sync.match import Candidate, assemble, key_reader
+from fsm_core.sync.names import loosened
+from fsm_core.sync.similar import Kind, score
 
 STRONG, ASK = ("number", "vat"), ("name",)
 
@@ -98,14 +100,60 @@ def test_no_group_holds_two_records_of_one_system_and_no_link_is_lost(given_):
         ("Société Générale S.A.", "Societe Generale"),
         ("Groß GmbH & Co.KG", "Gross"),
         ("A &amp; B Ltd", "A & B Limited"),
+        ("Łódź Chłodnictwo", "LODZ CHLODNICTWO"),
+        ("Mu\u0308ller", "MÜLLER"),
+        ("Αθήνα Ψύξη Α.Ε.", "ΑΘΗΝΑ ΨΥΞΗ"),  # noqa: RUF001 - Greek
+        ("ООО «Ёлка-Холод»", "елка холод"),  # noqa: RUF001 - Cyrillic
+        ("北京冷却技术有限公司", "北京冷却技术"),
+        ("株式会社ヒカリ", "ヒカリ"),
+        ("ＡＢＣ冷却", "abc冷却"),
+        ("شَركة التبريد", "شركة التبريد"),
     ],
 )
 def test_names_are_compared_without_legal_form_case_and_accents(one, other):
     assert loosened(one) == loosened(other)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("北京冷却", "上海冷却"), ("ガス", "カス"), ("Холод", "Холодок"), ("Ψύξη", "Θέρμανση"), ("हिन्दी", "हनद")],
+)
+def test_names_of_any_script_are_told_apart(one, other):
+    assert loosened(one) != loosened(other)
+
+
 def test_a_name_of_nothing_but_a_legal_form_is_kept():
     assert loosened("AG") == "ag"
+    assert loosened("ООО") == "ооо"  # noqa: RUF001 - Cyrillic
+    assert loosened("有限公司") == "有限公司"
+
+
+def test_a_name_without_a_letter_is_no_blank_that_all_such_names_have_in_common():
+    assert loosened("!!!") == "!!!"
+    assert loosened("—") != loosened("…")
+
+
+def test_a_weak_key_reads_names_of_any_script():
+    read = key_reader(("legal_name", "billing_address.postcode"))
+    found = {
+        name: read({"legal_name": name, "billing_address": {"postcode": "100"}})[0]
+        for name in ("Холод", "北京冷却", "上海冷却", "Ψύξη")
+    }
+    assert found == {name: f"{loosened(name)}|100" for name in found}
+    assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("Северный Холод", "ООО Северный Холод", 1.0),  # noqa: RUF001 - Cyrillic
+        ("Αθηνα Ψυξη", "Ψύξη Αθήνα", 1.0),
+        ("北京冷却", "上海暖气", 0.5),
+    ],
+)
+def test_names_of_any_script_are_scored(one, other, alike):
+    said = score(Kind.NAME, one, other)
+    assert said == alike if alike == 1.0 else said < alike
 
 
 def test_key_reader_of_sets_and_groups():
@@ -113,3 +161,30 @@ def test_key_reader_of_sets_and_groups():
     assert key_reader(("tax_ids",))(document) == ["vat:a", "vat:b"]
     assert key_reader(("legal_name", "billing_address.postcode"))(document) == ["acme|10115"]
     assert key_reader(("legal_name", "billing_address.postcode"))({"legal_name": "Acme"}) == []
+
+
+# -- several records of one system ---------------------------------------------------------------
+
+
+def several(*candidates):
+    return assemble(candidates, STRONG, ASK, several=frozenset({"crm"}))
+
+
+def test_a_strong_key_puts_several_of_a_system_that_may_hold_them_to_one():
+    pool = [candidate(1, "crm", vat="A"), candidate(2, "crm", vat="A"), candidate(3, "erp", vat="A")]
+    (group,) = several(*pool).groups
+    assert (sorted(group.links), group.systems) == ([1, 2, 3], {"crm", "erp"})
+    assert not assemble(pool, STRONG, ASK).groups
+
+
+def test_neither_a_weak_key_nor_another_system_does():
+    (asked,) = several(candidate(1, "crm", name="acme"), candidate(2, "crm", name="acme")).questions
+    assert asked.links == (1, 2)
+    (asked,) = several(candidate(1, "erp", vat="A"), candidate(2, "erp", vat="A")).questions
+    assert "inside erp" in asked.reason
+
+
+def test_two_records_are_never_made_one_by_it():
+    pool = [candidate(1, "crm", "R1", vat="A"), candidate(2, "crm", "R2", vat="A"), candidate(3, "crm", vat="A")]
+    (asked,) = several(*pool).questions
+    assert "belongs to several records" in asked.reason

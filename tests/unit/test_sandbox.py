@@ -175,5 +175,7 @@ def test_serving_stops_cleanly_on_a_signal(tmp_path: Path, number: signal.Signal
         assert [name for name, _ in told] == ["salesforce", "sap", "settings"]
         assert httpx.get(f"{told[0][1]}/_sim/counts").json()["Account"]["live"] > 300
         process.send_signal(number)
-        assert process.stdout.read().strip() == "stopped"
+        said, stopped = process.stdout.read().splitlines()
+        assert said == f"in another terminal: fsm-hub --config {told[2][1]} plan"
+        assert stopped == "stopped"
         assert process.wait(timeout=10) == 0

@@ -39,7 +39,7 @@ def test_a_variable_outranks_the_file(tmp_path, monkeypatch):
     ("text", "says"),
     [
         ("[hub]\ndatabse = 'x'", r"unknown key hub.databse; known: database, entities, mappings, ownership"),
-        ("[hubb]\n", r"unknown key hubb; known: hub, persons, systems"),
+        ("[hubb]\n", r"unknown key hubb; known: hub, limits, persons, systems"),
         ("[systems.sap]\nconector = 'sap'", r"systems.sap.connector|unknown key systems.sap.conector"),
         ("[hub\n", "is not TOML"),
     ],

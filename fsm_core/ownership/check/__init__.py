@@ -75,8 +75,7 @@ def check(subject: Subject) -> Report:
 
 
 def _covers(entry: Accepted, one: Finding) -> bool:
-    about = ((entry.entity, one.entity), (entry.field, one.field), (entry.system, one.system))
-    return entry.check == one.check and all(not wanted or given in wanted for wanted, given in about)
+    return entry.covers(one.check, one.entity, one.field, one.system)
 
 
 def _idle(subject: Subject, used: set[int]) -> Iterator[Finding]:

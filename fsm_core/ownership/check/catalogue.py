@@ -42,7 +42,11 @@ CHECKS = {
         Check("S09", Level.ERROR, "a code has no counterpart, in either direction"),
         Check("S10", Level.ERROR, "a required field has no source"),
         Check("S11", Level.ERROR, "nobody may create records, or two systems may and no key tells them apart"),
-        Check("S12", Level.ERROR, "no policy for deletions, or one that deletes what invoices depend on"),
+        Check(
+            "S12",
+            Level.ERROR,
+            "no policy for deletions, one without words, or one that deletes what invoices depend on",
+        ),
         Check("S13", Level.ERROR, "newest wins, but a system tells no time of its changes, or only the day"),
         Check("S14", Level.ERROR, "the policy does not fit the kind of the field"),
         Check("S15", Level.ERROR, "members of a group have different owners or different targets"),

@@ -11,10 +11,11 @@ from datetime import timedelta
 from fsm_core.ownership.check.catalogue import Finding
 from fsm_core.ownership.check.subject import Subject
 from fsm_core.ownership.reading import REST
-from fsm_core.ownership.rules import Route
+from fsm_core.ownership.routing import routed
+from fsm_core.sync.double_entry import PRE_CHECKS
 
-TYPES = ("field", "match", "delete")
-"""Kinds of questions the engine asks; a `pre_check` adds its own name."""
+TYPES = ("field", "match", "delete", "merge")
+"""Kinds of questions the engine asks; a `pre_check` adds its own name and those of what it suggests."""
 
 
 def too_soon(subject: Subject) -> Iterator[Finding]:
@@ -47,11 +48,11 @@ def unasked(subject: Subject) -> Iterator[Finding]:
     """S21: questions that no route sends to anybody."""
     for entity in subject.file.entities:
         rules = subject.file.entities[entity]
-        types = [*TYPES, *([rules.create.pre_check] if rules.create.pre_check else [])]
-        for kind in types:
+        check = PRE_CHECKS.get(rules.create.pre_check)
+        for kind in [*TYPES, *((check.name, *check.suggests) if check else ())]:
             fields = [name for name in rules.fields if name != REST] if kind == "field" else []
             for field in (*fields, ""):
-                if not asked(subject.file.routing, entity, field, kind):
+                if not routed(subject.file.routing, entity, field, kind).queue:
                     yield subject.found(
                         "S21",
                         ("routing",),
@@ -61,13 +62,3 @@ def unasked(subject: Subject) -> Iterator[Finding]:
                         entity=entity,
                     )
                     break
-
-
-def asked(routes: tuple[Route, ...], entity: str, field: str, kind: str) -> str:
-    """Whom the first route that names somebody sends a question to; "" when none does."""
-    for route in routes:
-        match = route.match
-        about = [(match.entity, entity), (match.field, field), (match.type, kind)]
-        if route.to and all(not wanted or given in wanted for wanted, given in about):
-            return route.to
-    return ""

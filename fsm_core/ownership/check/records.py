@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fsm_core.errors import BadMapping
-from fsm_core.ownership.check.catalogue import Finding
+from fsm_core.ownership.check.catalogue import Finding, Level
 from fsm_core.ownership.check.kinds import kind
 from fsm_core.ownership.check.states import document, resolve
 from fsm_core.ownership.check.subject import Subject
 from fsm_core.ownership.lines import Place
 from fsm_core.ownership.rules import Singleton
+from fsm_core.sync.deletion import ENDINGS
 from fsm_core.sync.order import parents_first
 
 _OF_RECORD = "_of_record"
@@ -48,7 +49,7 @@ def creators(subject: Subject) -> Iterator[Finding]:
 
 
 def deletions(subject: Subject) -> Iterator[Finding]:
-    """S12: no word on deletions, or one that deletes what invoices depend on."""
+    """S12: no word on deletions, one that cannot be said or done, or one that deletes what invoices depend on."""
     for entity, rules in subject.file.entities.items():
         if rules.delete is None:
             yield subject.found(
@@ -59,6 +60,15 @@ def deletions(subject: Subject) -> Iterator[Finding]:
                 "State delete: {by: owner, on_owner_delete: deactivate, on_non_owner_delete: restore}, or conflict.",
                 entity=entity,
             )
+        elif (word := rules.delete.on_owner_delete) in ENDINGS and _unsayable(subject, entity, word):
+            yield subject.found(
+                "S12",
+                ("entities", entity, "delete", "on_owner_delete"),
+                f"{entity} records have no status that says '{word}': a person would be asked about every deletion",
+                {"on_owner_delete": word, "status": None},
+                "Use delete, unlink or conflict.",
+                entity=entity,
+            )
         elif rules.delete.on_owner_delete == "delete" and (why := _depended_on(subject, entity)):
             yield subject.found(
                 "S12",
@@ -67,6 +77,31 @@ def deletions(subject: Subject) -> Iterator[Finding]:
                 {"delete": entity, "depends": why},
                 "Use deactivate, end or conflict.",
                 entity=entity,
+            )
+        if rules.delete and rules.delete.on_owner_delete == "delete" and entity in subject.shapes:
+            yield from _not_deleting(subject, entity)
+
+
+def _unsayable(subject: Subject, entity: str, word: str) -> bool:
+    shape = subject.shapes.get(entity)
+    return shape is not None and shape.ending(word) is None
+
+
+def _not_deleting(subject: Subject, entity: str) -> Iterator[Finding]:
+    """S12: systems in which the hub cannot delete what the rules delete everywhere."""
+    ending = subject.shapes[entity].ending("deactivate")
+    instead = f"it sets {ending[0]} to {ending[1]}" if ending else "it tells a person"
+    for party in subject.of_entity(entity).values():
+        if party.able is not None and not party.able.can_delete:
+            yield subject.found(
+                "S12",
+                ("entities", entity, "delete", "on_owner_delete"),
+                f"{entity} records are deleted everywhere, and in {party.system} the hub cannot: {instead} there",
+                {"on_owner_delete": "delete", "deletable": False},
+                "Give the hub's user the right to delete, or bear it.",
+                level=Level.WARN,
+                entity=entity,
+                system=party.system,
             )
 
 

@@ -46,7 +46,7 @@ def upgrade() -> None:
         "conflict",
         sa.Column("id", words(36), nullable=False),
         sa.Column("entity", words(64), nullable=False),
-        sa.Column("type", words(16), nullable=False),
+        sa.Column("type", words(32), nullable=False),
         sa.Column("record", words(36), nullable=True),
         sa.Column("field", words(64), nullable=False),
         sa.Column("state", words(16), nullable=False),
@@ -56,6 +56,8 @@ def upgrade() -> None:
         sa.Column("resolution", sa.Text(), nullable=False),
         sa.Column("resolved_by", words(128), nullable=False),
         sa.Column("resolved_at", words(32), nullable=True),
+        sa.Column("queue", words(64), nullable=False),
+        sa.Column("severity", words(16), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("conflict", schema=None) as batch_op:
@@ -96,6 +98,14 @@ def upgrade() -> None:
         sa.Column("salt", sa.LargeBinary(length=16), nullable=False),
         sa.Column("content", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("decision"),
+    )
+    op.create_table(
+        "description",
+        sa.Column("system", words(64), nullable=False),
+        sa.Column("entity", words(64), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("changed_at", words(32), nullable=False),
+        sa.PrimaryKeyConstraint("system", "entity"),
     )
     op.create_table(
         "dirty",
@@ -208,11 +218,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("link", schema=None) as batch_op:
         batch_op.create_index(
-            "link_merged_away",
+            "link_ended",
             ["entity", "id"],
             unique=False,
-            sqlite_where=sa.text("state = 'ended' AND merged_into IS NOT NULL"),
-            postgresql_where=sa.text("state = 'ended' AND merged_into IS NOT NULL"),
+            sqlite_where=sa.text("state = 'ended'"),
+            postgresql_where=sa.text("state = 'ended'"),
         )
         batch_op.create_index("link_record", ["record"], unique=False)
         batch_op.create_index(
@@ -252,6 +262,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
+        "pin",
+        sa.Column("record", words(36), nullable=False),
+        sa.Column("field", words(64), nullable=False),
+        sa.Column("entity", words(64), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("mode", words(32), nullable=False),
+        sa.Column("by", words(128), nullable=False),
+        sa.Column("at", words(32), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("record", "field"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "problem",
         sa.Column("id", words(36), nullable=False),
         sa.Column("entity", words(64), nullable=False),
@@ -287,6 +310,10 @@ def upgrade() -> None:
         sa.Column("state", words(16), nullable=False),
         sa.Column("decided_by", words(128), nullable=False),
         sa.Column("decided_at", words(32), nullable=True),
+        sa.Column("said_at", words(32), nullable=False),
+        sa.Column("due_at", words(32), nullable=True),
+        sa.Column("queue", words(64), nullable=False),
+        sa.Column("severity", words(16), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("proposal", schema=None) as batch_op:
@@ -305,6 +332,8 @@ def upgrade() -> None:
         sa.Column("created_at", words(32), nullable=False),
         sa.Column("updated_at", words(32), nullable=False),
         sa.Column("merged_into", words(36), nullable=True),
+        sa.Column("pinned", sa.Boolean(), nullable=True),
+        sa.Column("handover", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -312,11 +341,27 @@ def upgrade() -> None:
         sa.Column("parent", words(36), nullable=False),
         sa.Column("link", sa.BigInteger(), nullable=False),
         sa.Column("field", words(64), nullable=False),
+        sa.Column("via", words(255), nullable=True),
         sa.PrimaryKeyConstraint("parent", "link", "field"),
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("referring", schema=None) as batch_op:
         batch_op.create_index("referring_link", ["link"], unique=False)
+
+    op.create_table(
+        "reverted",
+        sa.Column("record", words(36), nullable=False),
+        sa.Column("field", words(64), nullable=False),
+        sa.Column("system", words(64), nullable=False),
+        sa.Column("at", words(32), nullable=False),
+        sa.Column("entity", words(64), nullable=False),
+        sa.Column("value", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("asked", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("record", "field", "system", "at"),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("reverted", schema=None) as batch_op:
+        batch_op.create_index("reverted_at", ["at"], unique=False)
 
     op.create_table(
         "rule_version",
@@ -345,6 +390,16 @@ def upgrade() -> None:
         sa.Column("summary", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("number"),
+    )
+    op.create_table(
+        "stop",
+        sa.Column("system", words(64), nullable=False),
+        sa.Column("entity", words(64), nullable=False),
+        sa.Column("way", words(8), nullable=False),
+        sa.Column("by", words(128), nullable=False),
+        sa.Column("at", words(32), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "entity", "way"),
     )
     op.create_table(
         "system",
@@ -401,8 +456,13 @@ def downgrade() -> None:
 
     op.drop_table("token")
     op.drop_table("system")
+    op.drop_table("stop")
     op.drop_table("run")
     op.drop_table("rule_version")
+    with op.batch_alter_table("reverted", schema=None) as batch_op:
+        batch_op.drop_index("reverted_at")
+
+    op.drop_table("reverted")
     with op.batch_alter_table("referring", schema=None) as batch_op:
         batch_op.drop_index("referring_link")
 
@@ -416,6 +476,7 @@ def downgrade() -> None:
         batch_op.drop_index("problem_state")
 
     op.drop_table("problem")
+    op.drop_table("pin")
     op.drop_table("person")
     op.drop_table("match_key")
     with op.batch_alter_table("link", schema=None) as batch_op:
@@ -429,9 +490,7 @@ def downgrade() -> None:
         )
         batch_op.drop_index("link_record")
         batch_op.drop_index(
-            "link_merged_away",
-            sqlite_where=sa.text("state = 'ended' AND merged_into IS NOT NULL"),
-            postgresql_where=sa.text("state = 'ended' AND merged_into IS NOT NULL"),
+            "link_ended", sqlite_where=sa.text("state = 'ended'"), postgresql_where=sa.text("state = 'ended'")
         )
 
     op.drop_table("link")
@@ -458,6 +517,7 @@ def downgrade() -> None:
     op.drop_table("held_back")
     op.drop_table("fresh")
     op.drop_table("dirty")
+    op.drop_table("description")
     op.drop_table("decision_value")
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.drop_index("decision_run")
