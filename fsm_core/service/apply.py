@@ -6,7 +6,7 @@ interrupted is simply applied once more. Not here: who may apply which plan (`li
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from fsm_core.errors import Invalid
 from fsm_core.model.compare import blank, canonical
+from fsm_core.model.entity import FieldShape
 from fsm_core.ports import Action
 from fsm_core.service.hub import Binding, Hub
 from fsm_core.service.plan import PlannedWrite, homes, homes_of, spoken_of
@@ -178,17 +179,22 @@ def apply(
     absent = {(one.entity, system): why for one in done.rounds for system, why in (one.absent | one.off).items()}
     placed = plan.placed()
     while page := list(islice(placed, PAGE)):
-        unseen = {write.entity: [w for at, w in page if at not in permit.told] for _, write in page}
+        unseen: defaultdict[str, list[PlannedWrite]] = defaultdict(list)
+        for place, write in page:
+            if place not in permit.told:
+                unseen[write.entity].append(write)
         there = {entity: _there(hub, entity, writes) for entity, writes in unseen.items()}
         for place, write in page:
-            one = permit.told.get(place) or _unseen(write, absent, there[write.entity])
+            one = permit.told.get(place) or _unseen(hub, write, absent, there[write.entity])
             done.fates[one.fate] += 1
             if one.fate not in (Fate.APPLIED, Fate.DONE):
                 done.left.append((write, one))
     return done
 
 
-def _unseen(write: PlannedWrite, absent: dict[tuple[str, str], str], there: dict[tuple[str, str], Doc]) -> Told:
+def _unseen(
+    hub: Hub, write: PlannedWrite, absent: dict[tuple[str, str], str], there: dict[tuple[str, str], Doc]
+) -> Told:
     """What became of a planned write that nothing is due for, or whose system was not there."""
     why = absent.get((write.entity, write.system))
     if why:
@@ -198,16 +204,18 @@ def _unseen(write: PlannedWrite, absent: dict[tuple[str, str], str], there: dict
         return Told(Fate.DONE) if agreed is None else Told(Fate.MOVED, "nothing is due any more: it is to stay")
     if agreed is None:
         return Told(Fate.WAITING, WAITS)
-    differ = [name for name, one in write.fields.items() if not _like(one.to, agreed.get(name))]
+    fields = hub.book(write.entity).shape.fields
+    differ = [n for n, one in write.fields.items() if not _like(fields[n], one.to, agreed.get(n))]
     if not differ:
         return Told(Fate.DONE)
     return Told(Fate.MOVED, f"nothing is due any more, and agreed is something else: {', '.join(differ[:SHOWN])}")
 
 
-def _like(planned: object, agreed: object) -> bool:
+def _like(field: FieldShape, planned: object, agreed: object) -> bool:
     """A reference is planned by where it lives and agreed as a record: that it is stated is all that can be said."""
-    by_home = isinstance(planned, str) and ":" in planned and isinstance(agreed, str)
-    return by_home or canonical(planned) == canonical(agreed) or (blank(planned) and blank(agreed))
+    if blank(planned) or blank(agreed):
+        return blank(planned) and blank(agreed)
+    return bool(field.reference) or canonical(planned) == canonical(agreed)
 
 
 def _there(hub: Hub, entity: str, writes: list[PlannedWrite]) -> dict[tuple[str, str], Doc]:

@@ -6,9 +6,9 @@ Not here: a single answer (`resolve`), and what follows from it in the next roun
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from fsm_core.errors import HubError
 from fsm_core.model.compare import canonical
@@ -23,6 +23,7 @@ from fsm_core.state import Conflict, Decision, Proposal, Work
 from fsm_core.state_pins import Pin
 
 ADOPT, REJECT = "adopt", "reject"
+Row = TypeVar("Row", Conflict, Proposal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +99,21 @@ def effect_of(proposal: Proposal, take: str) -> Effect:
 
 def answer_all(hub: Hub, conflicts: Sequence[Conflict], take: str, by: Actor) -> Answered:
     """Answer each as it was read, in one run; what cannot be answered so stops nothing."""
-    done = Answered()
-    with hub.running("bulk") as run:
-        done.run = run.id
-        for one in conflicts:
-            try:
-                resolve(hub, one, take, by)
-                done.done.append(one.id)
-            except HubError as error:
-                done.failed.append((one.id, str(error)))
-        run.summary = {"answered": len(done.done), "failed": len(done.failed), "take": take, "by": by.name}
-    return done
+    return _each(hub, conflicts, lambda one: resolve(hub, one, take, by), take, by)
 
 
 def answer_proposals(hub: Hub, proposals: Sequence[Proposal], take: str, by: Actor) -> Answered:
     """Adopt or reject each as it was read, in one run."""
+    return _each(hub, proposals, lambda one: answer_proposal(hub, one, by, adopt=take == ADOPT), take, by)
+
+
+def _each(hub: Hub, rows: Sequence[Row], answer: Callable[[Row], None], take: str, by: Actor) -> Answered:
     done = Answered()
     with hub.running("bulk") as run:
         done.run = run.id
-        for one in proposals:
+        for one in rows:
             try:
-                answer_proposal(hub, one, by, adopt=take == ADOPT)
+                answer(one)
                 done.done.append(one.id)
             except HubError as error:
                 done.failed.append((one.id, str(error)))

@@ -32,3 +32,9 @@ def living(work: Work, entity: str, id: str) -> Record:  # noqa: A002 - as in th
         remedy = f"Take an id from 'fsm-hub record show {entity} ...'."
         raise NotFound(f"{id} is no {entity} of the hub", remedy=remedy)
     return record
+
+
+def empty_record(hub: Hub, entity: str) -> Record:
+    """A record that says nothing yet: the next round decides it, when the systems are at hand."""
+    at = hub.at()
+    return Record(hub.ids.text(), entity, {}, {}, created_at=at, updated_at=at)

@@ -14,6 +14,7 @@ from typing import Any
 from fsm_core.service.computed import Computed, compute
 from fsm_core.service.entries import Side, judged
 from fsm_core.service.hub import Hub
+from fsm_core.service.moot import end_questions
 from fsm_core.service.place import Placing
 from fsm_core.service.problems import UNBORN, WRITES
 from fsm_core.service.routing import routed
@@ -242,9 +243,7 @@ def newcomers_in(conflict: Conflict) -> tuple[int, ...]:
 
 def over(hub: Hub, work: Work, conflicts: Sequence[Conflict]) -> None:
     """These are no questions any more, and nothing of the earlier entries is held for them."""
-    for conflict in conflicts:
-        conflict.state, conflict.resolved_by, conflict.resolved_at = "closed", "engine", hub.at()
-    work.change_conflicts(conflicts)
+    end_questions(hub, work, conflicts)
     wake(hub, work, conflicts)
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import product
 
 from fsm_core.errors import Invalid
-from fsm_core.service.deciding import deciding, tell
+from fsm_core.service.deciding import deciding, empty_record, tell
 from fsm_core.service.hub import Hub
 from fsm_core.service.merges import MERGE, repoint, unite
+from fsm_core.service.moot import end_questions
 from fsm_core.service.pins import part
 from fsm_core.service.problems import WRITES
 from fsm_core.state import MERGED, Doc, Link, LinkState, Reason, Record, Work
@@ -102,7 +103,7 @@ def unmerge(hub: Hub, entity: str, record: str, links: Collection[int], by: str)
         former, brought = _former(work, one, [link.id for link in out if link.state in _THERE])
         if former is None and _speaks(out):
             out, stay = _with_our_key(one, out, stay)
-        target = _revived(hub, former, out) if former else _new(hub, one)
+        target = _revived(hub, former, out) if former else empty_record(hub, one.entity)
         (work.change_records if former else work.add_records)([target])
         part(work, one, target, brought)
         return _part(hub, work, one, target, out, stay, by)
@@ -156,12 +157,6 @@ def _with_our_key(record: Record, out: list[Link], stay: list[Link]) -> tuple[li
         message = f"{', '.join((*taken, *kept))} were all made from this record and carry its id"
         raise Invalid(message, remedy="Take out the one they were made from.")
     return (stay, out) if taken else (out, stay)
-
-
-def _new(hub: Hub, one: Record) -> Record:
-    """A record that says nothing yet: the next round decides it, when the systems are at hand."""
-    at = hub.at()
-    return Record(hub.ids.text(), one.entity, {}, {}, created_at=at, updated_at=at)
 
 
 def _revived(hub: Hub, old: Record, out: Sequence[Link]) -> Record:
@@ -226,9 +221,7 @@ def _drop_questions(hub: Hub, work: Work, one: Record, systems: Collection[str])
         for conflict in work.open_conflicts([one.id])
         if conflict.type == "field" and {side["system"] for side in conflict.snapshot.get("sides", ())} & set(systems)
     ]
-    for conflict in moot:
-        conflict.state, conflict.resolved_by, conflict.resolved_at = "closed", "engine", hub.at()
-    work.change_conflicts(moot)
+    end_questions(hub, work, moot)
     proposals = [proposal for proposal in work.open_proposals([one.id]) if proposal.system in systems]
     for proposal in proposals:
         proposal.state, proposal.decided_by, proposal.decided_at = "superseded", "engine", hub.at()

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from fsm_core.service import hub_store
 from fsm_core.service.hub import Hub
 from fsm_core.service.keys import replace_keys
+from fsm_core.service.moot import end_questions
 from fsm_core.service.passing import end_passage
 from fsm_core.service.pins import follow
 from fsm_core.service.problems import UNBORN, WRITES
@@ -105,13 +106,7 @@ def _alias(hub: Hub, work: Work, losers: Sequence[Link], record: str) -> None:
 def _close(hub: Hub, work: Work, records: Sequence[str], links: set[int]) -> None:
     """Questions about the end of these links are answered by the merge."""
     moot = [c for c in work.open_conflicts(records) if c.type in ("delete", MERGE) and c.snapshot.get("link") in links]
-    _over(hub, work, moot)
-
-
-def _over(hub: Hub, work: Work, conflicts: Sequence[Conflict]) -> None:
-    for conflict in conflicts:
-        conflict.state, conflict.resolved_by, conflict.resolved_at = "closed", "engine", hub.at()
-    work.change_conflicts(conflicts)
+    end_questions(hub, work, moot)
 
 
 def _take_place(hub: Hub, work: Work, entity: str, loser: Link, survivor: Link, state: LinkState) -> None:
@@ -183,7 +178,7 @@ def _end(hub: Hub, work: Work, old: Record, new: Record, said: Doc, by: str) -> 
     for binding in hub.of_entity(old.entity):
         work.solve_problems(binding.system, [old.id], WRITES, at)
     # questions about identity close themselves, and free who waits for them
-    _over(hub, work, [conflict for conflict in work.open_conflicts([old.id]) if conflict.type not in PLACING])
+    end_questions(hub, work, [conflict for conflict in work.open_conflicts([old.id]) if conflict.type not in PLACING])
     proposals = work.open_proposals([old.id])
     for proposal in proposals:
         proposal.state, proposal.decided_by, proposal.decided_at = "superseded", "engine", at

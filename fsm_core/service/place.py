@@ -13,6 +13,7 @@ from typing import Any
 from fsm_core.service.alike import Likes, alike, as_pairs, compared, evidence, facts_of
 from fsm_core.service.hub import Hub
 from fsm_core.service.keys import keys_of, numbered
+from fsm_core.service.moot import end_questions
 from fsm_core.service.problems import UNBORN, WRITES
 from fsm_core.service.routing import routed
 from fsm_core.service.several import speakers
@@ -74,10 +75,9 @@ def reconsider(hub: Hub, work: Work, entity: str, *, ruled_anew: bool = False) -
         anew = ruled_anew and len({link.system for link in links}) < len(links)
         if not anew and all(_as_asked(hub, link, sides[link.id]) for link in links):
             continue
-        conflict.state, conflict.resolved_by, conflict.resolved_at = "closed", "engine", hub.at()
         moot.append(conflict)
         freed += [link.id for link in links if link.state == LinkState.PENDING]
-    work.change_conflicts(moot)
+    end_questions(hub, work, moot)
     work.place([(number, None, LinkState.LIVE, "") for number in sorted(set(freed))])
     work.mark_dirty(entity, [(n, Reason.DECISION, "", hub.at()) for c in moot for n in records_in(c)])
     return len(moot)

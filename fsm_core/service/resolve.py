@@ -15,7 +15,7 @@ from fsm_core.model.compare import blank
 from fsm_core.persons.rights import Actor
 from fsm_core.service import hub_store, questions
 from fsm_core.service.deciders import require_decider
-from fsm_core.service.deciding import deciding, tell
+from fsm_core.service.deciding import deciding, empty_record, tell
 from fsm_core.service.double_answers import APART, SAME, answers_to, close_others, keep_two, one_record
 from fsm_core.service.hub import Hub
 from fsm_core.service.identity import unite_by_hand
@@ -25,7 +25,7 @@ from fsm_core.service.place import records_in
 from fsm_core.service.problems import WRITES
 from fsm_core.service.questions import DETACH
 from fsm_core.service.values import referred
-from fsm_core.state import Conflict, Doc, Link, LinkState, Problem, Proposal, Reason, Record, Work
+from fsm_core.state import Conflict, Doc, Link, LinkState, Problem, Proposal, Reason, Work
 from fsm_core.sync.double_entry import HOLDING, SUGGESTING
 from fsm_core.sync.record import UNDELIVERABLE
 from fsm_core.sync.types import HUB
@@ -171,7 +171,9 @@ def _resolve_match(hub: Hub, work: Work, conflict: Conflict, take: str, by: str)
         work.mark_dirty(conflict.entity, [(records[0], Reason.OBSERVED, "", hub.at())])
         conflict.record = records[0]
     else:
-        conflict.record = _empty_record(hub, work, conflict.entity)
+        made = empty_record(hub, conflict.entity)
+        work.add_records([made])
+        conflict.record = made.id
         work.place([(link.id, conflict.record, LinkState.LIVE, link.method) for link in waiting])
         work.mark_dirty(conflict.entity, [(conflict.record, Reason.OBSERVED, "", hub.at())])
     work.place([(number, conflict.record, LinkState.MERGED, "merged") for number in folded])
@@ -193,14 +195,6 @@ def _nobody_said_apart(work: Work, links: Sequence[Link]) -> None:
         one, other = (f"{of[n].system} {of[n].external_id}" for n in said[0])
         remedy = "Answer 'apart', then say which belong together: 'fsm-hub match merge'."
         raise Invalid(f"{one} and {other} were said not to be the same", remedy=remedy)
-
-
-def _empty_record(hub: Hub, work: Work, entity: str) -> str:
-    """A record that says nothing yet: the next round decides it, when the systems are at hand."""
-    at = hub.at()
-    record = Record(hub.ids.text(), entity, {}, {}, created_at=at, updated_at=at)
-    work.add_records([record])
-    return record.id
 
 
 def _only_one_per_system(systems: list[str]) -> None:
